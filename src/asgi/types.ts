@@ -1,0 +1,272 @@
+/**
+ * The ASGI 3 types for TypeScript: HTTP and WebSocket message format 2.5, lifespan 2.0.
+ * https://asgi.readthedocs.io/en/latest/specs/main.html
+ *
+ * Byte strings of the specification are `Uint8Array`, unicode strings are `string`.
+ */
+
+/** Any bytes an application may hand over. */
+export type Bytes = Uint8Array;
+
+/** A field line: `[name, value]`. Names that arrive are lowercased. */
+export type HeaderPair = readonly [name: Uint8Array, value: Uint8Array];
+
+/** Field lines in the order of their arrival; repeated names stay repeated. Read it as any iterable. */
+export type Headers = Iterable<HeaderPair>;
+
+/** A field line that an application sends: bytes, or strings of ISO 8859-1 characters. */
+export type SentHeader = readonly [name: Uint8Array | string, value: Uint8Array | string];
+
+/** ASGI main specification, "Applications": the versions in use. */
+export interface AsgiVersions {
+  /** Version of the ASGI specification: "3.0". */
+  readonly version: "3.0";
+  /** Version of the message format: "2.5" for HTTP and WebSocket, "2.0" for lifespan. */
+  readonly spec_version: "2.5" | "2.0";
+}
+
+/** Values that lifespan startup leaves for the requests; each scope gets a shallow copy. */
+export type State = Record<string, unknown>;
+
+/** Extensions that the server offers; a key is present when it can be used. */
+export interface Extensions {
+  /** `http.response.trailers` may be sent after the body. */
+  readonly "http.response.trailers"?: Readonly<Record<string, unknown>>;
+  /** `http.response.pathsend`: the server sends a file by its absolute path. */
+  readonly "http.response.pathsend"?: Readonly<Record<string, unknown>>;
+  /** `http.response.early_hint`: 103 with `Link` fields. */
+  readonly "http.response.early_hint"?: Readonly<Record<string, unknown>>;
+  /** `http.response.debug`: facts for test clients; never sent to the peer. */
+  readonly "http.response.debug"?: Readonly<Record<string, unknown>>;
+  readonly [name: string]: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** HTTP connection scope: one per request. ASGI HTTP specification, "HTTP Connection Scope". */
+export interface HttpScope {
+  readonly type: "http";
+  readonly asgi: AsgiVersions;
+  /** "1.0", "1.1", "2" or "3". */
+  readonly http_version: "1.0" | "1.1" | "2" | "3";
+  /** Uppercased method name. */
+  readonly method: string;
+  /** "http" or "https". */
+  readonly scheme: string;
+  /** The target's path, percent-decoded as UTF-8 (invalid sequences become U+FFFD). */
+  readonly path: string;
+  /** The target's path as it arrived, without the query. */
+  readonly raw_path: Uint8Array;
+  /** What follows the `?`, as it arrived; empty when there is none. */
+  readonly query_string: Uint8Array;
+  /** The path the application is mounted at; `path` includes it. */
+  readonly root_path: string;
+  readonly headers: Headers;
+  /** The client's address, or null when it has none (a Unix socket). */
+  readonly client: readonly [host: string, port: number] | null;
+  /** The server's address; port null for a Unix socket. */
+  readonly server: readonly [host: string, port: number | null] | null;
+  /** A copy of what lifespan startup left. */
+  readonly state: State;
+  readonly extensions: Extensions;
+}
+
+/** WebSocket connection scope. ASGI HTTP specification, "WebSocket Connection Scope". */
+export interface WebSocketScope {
+  readonly type: "websocket";
+  readonly asgi: AsgiVersions;
+  readonly http_version: "1.1" | "2" | "3";
+  /** "ws" or "wss". */
+  readonly scheme: string;
+  readonly path: string;
+  readonly raw_path: Uint8Array;
+  readonly query_string: Uint8Array;
+  readonly root_path: string;
+  readonly headers: Headers;
+  readonly client: readonly [host: string, port: number] | null;
+  readonly server: readonly [host: string, port: number | null] | null;
+  /** Subprotocols that the client offers, in its order of preference. */
+  readonly subprotocols: readonly string[];
+  readonly state: State;
+  readonly extensions: Extensions;
+}
+
+/** Lifespan scope: one per process. ASGI lifespan specification. */
+export interface LifespanScope {
+  readonly type: "lifespan";
+  readonly asgi: AsgiVersions;
+  /** Fill it during startup; requests get a shallow copy. */
+  readonly state: State;
+}
+
+export type Scope = HttpScope | WebSocketScope | LifespanScope;
+
+/** A part of the request body. */
+export interface HttpRequestEvent {
+  readonly type: "http.request";
+  readonly body: Uint8Array;
+  /** More of the body follows. */
+  readonly more_body: boolean;
+}
+
+/** The client is gone, or the response is complete, or the server is about to stop. */
+export interface HttpDisconnectEvent {
+  readonly type: "http.disconnect";
+}
+
+export interface WebSocketConnectEvent {
+  readonly type: "websocket.connect";
+}
+
+/** A whole message: exactly one of `bytes` and `text` is not null. */
+export interface WebSocketReceiveEvent {
+  readonly type: "websocket.receive";
+  readonly bytes: Uint8Array | null;
+  readonly text: string | null;
+}
+
+export interface WebSocketDisconnectEvent {
+  readonly type: "websocket.disconnect";
+  /** RFC 6455 section 7.4 close code; 1005 when none was given, 1006 without a closing handshake. */
+  readonly code: number;
+  readonly reason: string | null;
+}
+
+export interface LifespanStartupEvent {
+  readonly type: "lifespan.startup";
+}
+
+export interface LifespanShutdownEvent {
+  readonly type: "lifespan.shutdown";
+}
+
+export type HttpReceiveEvent = HttpRequestEvent | HttpDisconnectEvent;
+export type WebSocketReceivedEvent = WebSocketConnectEvent | WebSocketReceiveEvent | WebSocketDisconnectEvent;
+export type LifespanReceiveEvent = LifespanStartupEvent | LifespanShutdownEvent;
+export type ReceiveEvent = HttpReceiveEvent | WebSocketReceivedEvent | LifespanReceiveEvent;
+
+/** Starts the response; it leaves with the first body event. */
+export interface HttpResponseStartEvent {
+  readonly type: "http.response.start";
+  /** 200 to 599, a whole number. */
+  readonly status: number;
+  readonly headers?: Iterable<SentHeader>;
+  /** `http.response.trailers` will follow the body. */
+  readonly trailers?: boolean;
+}
+
+export interface HttpResponseBodyEvent {
+  readonly type: "http.response.body";
+  /** Bytes of the body; the array may be reused once `send` has resolved. Default: none. */
+  readonly body?: Uint8Array;
+  /** More body events follow. Default: false. */
+  readonly more_body?: boolean;
+}
+
+/** Extension `http.response.trailers`. */
+export interface HttpResponseTrailersEvent {
+  readonly type: "http.response.trailers";
+  readonly headers?: Iterable<SentHeader>;
+  readonly more_trailers?: boolean;
+}
+
+/** Extension `http.response.pathsend`: the whole body is this file. */
+export interface HttpResponsePathsendEvent {
+  readonly type: "http.response.pathsend";
+  /** Absolute path of a regular file. */
+  readonly path: string;
+}
+
+/** Extension `http.response.early_hint`: a 103 response before the final one. */
+export interface HttpResponseEarlyHintEvent {
+  readonly type: "http.response.early_hint";
+  /** Values of `Link` fields. */
+  readonly links: Iterable<Uint8Array | string>;
+}
+
+/** Extension `http.response.debug`: ignored on the wire. */
+export interface HttpResponseDebugEvent {
+  readonly type: "http.response.debug";
+  readonly info: Readonly<Record<string, unknown>>;
+}
+
+export interface WebSocketAcceptEvent {
+  readonly type: "websocket.accept";
+  readonly subprotocol?: string | null;
+  readonly headers?: Iterable<SentHeader>;
+}
+
+/** Exactly one of `bytes` and `text`. */
+export interface WebSocketSendEvent {
+  readonly type: "websocket.send";
+  readonly bytes?: Uint8Array | null;
+  readonly text?: string | null;
+}
+
+export interface WebSocketCloseEvent {
+  readonly type: "websocket.close";
+  /** Default 1000. */
+  readonly code?: number;
+  readonly reason?: string | null;
+}
+
+/** Extension `websocket.http.response`: refuse the handshake with an HTTP response. */
+export interface WebSocketHttpResponseStartEvent {
+  readonly type: "websocket.http.response.start";
+  readonly status: number;
+  readonly headers?: Iterable<SentHeader>;
+}
+
+export interface WebSocketHttpResponseBodyEvent {
+  readonly type: "websocket.http.response.body";
+  readonly body?: Uint8Array;
+  readonly more_body?: boolean;
+}
+
+export interface LifespanStartupCompleteEvent {
+  readonly type: "lifespan.startup.complete";
+}
+
+export interface LifespanStartupFailedEvent {
+  readonly type: "lifespan.startup.failed";
+  readonly message?: string;
+}
+
+export interface LifespanShutdownCompleteEvent {
+  readonly type: "lifespan.shutdown.complete";
+}
+
+export interface LifespanShutdownFailedEvent {
+  readonly type: "lifespan.shutdown.failed";
+  readonly message?: string;
+}
+
+export type HttpSendEvent =
+  | HttpResponseStartEvent
+  | HttpResponseBodyEvent
+  | HttpResponseTrailersEvent
+  | HttpResponsePathsendEvent
+  | HttpResponseEarlyHintEvent
+  | HttpResponseDebugEvent;
+export type WebSocketSentEvent =
+  | WebSocketAcceptEvent
+  | WebSocketSendEvent
+  | WebSocketCloseEvent
+  | WebSocketHttpResponseStartEvent
+  | WebSocketHttpResponseBodyEvent;
+export type LifespanSendEvent =
+  | LifespanStartupCompleteEvent
+  | LifespanStartupFailedEvent
+  | LifespanShutdownCompleteEvent
+  | LifespanShutdownFailedEvent;
+export type SendEvent = HttpSendEvent | WebSocketSentEvent | LifespanSendEvent;
+
+/** Awaits the next event. After the last one it goes on answering with the disconnect event. */
+export type Receive = () => Promise<ReceiveEvent>;
+
+/**
+ * Sends an event. Resolves when the server has room for more; throws on an event out of order,
+ * a bad name or value, or a connection that is gone.
+ */
+export type Send = (event: SendEvent) => Promise<void>;
+
+/** An ASGI 3 application. It narrows `scope.type` before anything else. */
+export type Application = (scope: Scope, receive: Receive, send: Send) => Promise<void> | void;
