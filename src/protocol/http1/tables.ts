@@ -1,0 +1,173 @@
+/**
+ * Byte classes and interned names of HTTP/1 messages.
+ * RFC 9110 section 5.6.2 (token), 5.5 (field values), 9 (methods), 18.4 (field names); RFC 3986 sections 2, 3.2.2 (host).
+ */
+
+/** `tchar` of RFC 9110 section 5.6.2: what names and methods consist of. */
+export const TOKEN = 1;
+/** Field content: HTAB, SP, VCHAR and obs-text (RFC 9110 section 5.5). */
+export const VALUE = 2;
+/** Target bytes that need no notice: visible ASCII without `#`, `%` and `?`. */
+export const PATH = 4;
+/** Visible ASCII without `#`: a fragment is never sent (RFC 9112 section 3.2); 0x80 and above must be percent-encoded. */
+export const TARGET = 8;
+/** `reg-name` without percent signs: unreserved and sub-delims (RFC 3986 section 3.2.2). */
+export const REG_NAME = 16;
+/** Inside the brackets of an IP literal: hexadecimal, `:` and `.`; and what IPvFuture needs (RFC 3986 section 3.2.2). */
+export const IP_LITERAL = 32;
+export const DIGIT = 64;
+export const HEX = 128;
+
+/** Class bits of each byte. */
+export const CLASS: Uint8Array = new Uint8Array(256);
+
+function mark(bit: number, bytes: string): void {
+  for (const letter of bytes) CLASS[letter.charCodeAt(0)] |= bit;
+}
+
+const DIGITS = "0123456789";
+const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+mark(TOKEN, `!#$%&'*+-.^_\`|~${DIGITS}${LETTERS}`);
+mark(REG_NAME, `-._~!$&'()*+,;=${DIGITS}${LETTERS}`);
+mark(IP_LITERAL, `-._~!$&'()*+,;=:${DIGITS}${LETTERS}`);
+mark(DIGIT, DIGITS);
+mark(HEX, `${DIGITS}abcdefABCDEF`);
+mark(VALUE, "\t ");
+for (let byte = 0x21; byte <= 0x7e; byte++) {
+  CLASS[byte] |= VALUE;
+  if (byte !== 0x23) CLASS[byte] |= TARGET;
+  if (byte !== 0x23 && byte !== 0x25 && byte !== 0x3f) CLASS[byte] |= PATH;
+}
+for (let byte = 0x80; byte <= 0xff; byte++) CLASS[byte] |= VALUE;
+
+/** Known methods; `Http1Parser.methodId` is an index into this. Methods are case-sensitive (RFC 9110 section 9.1). */
+export const METHODS: readonly string[] = [
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "DELETE",
+  "CONNECT",
+  "OPTIONS",
+  "TRACE",
+  "PATCH",
+  "QUERY",
+  "PROPFIND",
+  "PROPPATCH",
+  "MKCOL",
+  "COPY",
+  "MOVE",
+  "LOCK",
+  "UNLOCK",
+  "REPORT",
+  "SEARCH",
+];
+
+export const METHOD_GET = 0;
+export const METHOD_HEAD = 1;
+export const METHOD_POST = 2;
+export const METHOD_CONNECT = 5;
+export const METHOD_OPTIONS = 6;
+
+/** Names that the parser or the server acts on. The values are indexes into `HEADER_NAMES`. */
+export const NAME_UNKNOWN = 0;
+export const NAME_HOST = 1;
+export const NAME_CONTENT_LENGTH = 2;
+export const NAME_TRANSFER_ENCODING = 3;
+export const NAME_CONNECTION = 4;
+export const NAME_EXPECT = 5;
+export const NAME_UPGRADE = 6;
+export const NAME_X_FORWARDED_FOR = 7;
+export const NAME_X_FORWARDED_PROTO = 8;
+/** Ids up to this one are those that the parser itself looks at. */
+export const LAST_FRAMING_NAME = NAME_UPGRADE;
+
+/** Interned field names in lower case; `fieldIds` holds indexes into this, 0 for any other name. */
+export const HEADER_NAMES: readonly string[] = [
+  "",
+  "host",
+  "content-length",
+  "transfer-encoding",
+  "connection",
+  "expect",
+  "upgrade",
+  "x-forwarded-for",
+  "x-forwarded-proto",
+  "accept",
+  "accept-charset",
+  "accept-encoding",
+  "accept-language",
+  "access-control-request-headers",
+  "access-control-request-method",
+  "authorization",
+  "cache-control",
+  "content-disposition",
+  "content-encoding",
+  "content-language",
+  "content-location",
+  "content-range",
+  "content-type",
+  "cookie",
+  "date",
+  "dnt",
+  "etag",
+  "forwarded",
+  "from",
+  "if-match",
+  "if-modified-since",
+  "if-none-match",
+  "if-range",
+  "if-unmodified-since",
+  "keep-alive",
+  "last-modified",
+  "link",
+  "max-forwards",
+  "origin",
+  "pragma",
+  "priority",
+  "proxy-authorization",
+  "proxy-connection",
+  "range",
+  "referer",
+  "sec-ch-ua",
+  "sec-ch-ua-mobile",
+  "sec-ch-ua-platform",
+  "sec-fetch-dest",
+  "sec-fetch-mode",
+  "sec-fetch-site",
+  "sec-fetch-user",
+  "sec-gpc",
+  "sec-websocket-extensions",
+  "sec-websocket-key",
+  "sec-websocket-protocol",
+  "sec-websocket-version",
+  "set-cookie",
+  "te",
+  "traceparent",
+  "tracestate",
+  "trailer",
+  "upgrade-insecure-requests",
+  "user-agent",
+  "via",
+  "www-authenticate",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-real-ip",
+  "x-request-id",
+  "x-requested-with",
+  "age",
+  "allow",
+  "location",
+  "server",
+  "vary",
+  "expires",
+  "retry-after",
+  "warning",
+  "accept-ranges",
+  "proxy-authenticate",
+  "content-md5",
+  "digest",
+  "content-digest",
+  "signature",
+  "signature-input",
+];
