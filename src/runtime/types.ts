@@ -69,6 +69,11 @@ export interface ListenOptions {
   readonly backlog: number;
   /** Several processes share the port (SO_REUSEPORT). */
   readonly reusePort?: boolean;
+  /**
+   * Hears what no connection can be told: an exception from a handler (its connection is reset) and a failed
+   * accept (accepting goes on). Default: one line on standard error.
+   */
+  readonly onError?: (error: unknown) => void;
 }
 
 export interface Listener {

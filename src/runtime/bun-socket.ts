@@ -1,0 +1,202 @@
+/** One accepted connection on Bun. */
+import type { Libc } from "./bun-libc.ts";
+import type { Socket, SocketAddress, SocketHandler } from "./types.ts";
+
+/** How often paused connections are looked at for their peer's FIN, which Bun does not report behind a pause. */
+const PROBE_INTERVAL_MS = 500;
+
+/** What the connections of a listener share. */
+export interface ConnectionContext {
+  readonly accept: (socket: Socket) => SocketHandler;
+  readonly onError: (error: unknown) => void;
+  /** The listener's Unix socket path. */
+  readonly path: string | undefined;
+}
+
+export type RawSocket = Bun.Socket<BunConnection | undefined>;
+
+/** Paused connections; one timer, which runs only while there are any, asks the kernel about them all at once. */
+class EndProbe {
+  system: Libc | undefined;
+  private readonly paused = new Set<BunConnection>();
+  private timer: ReturnType<typeof setInterval> | undefined;
+
+  add(connection: BunConnection): void {
+    if (this.system?.ended === undefined) return;
+    this.paused.add(connection);
+    this.timer ??= setInterval(() => this.look(), PROBE_INTERVAL_MS);
+  }
+
+  delete(connection: BunConnection): void {
+    if (!this.paused.delete(connection) || this.paused.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private look(): void {
+    const system = this.system!;
+    const connections = [...this.paused];
+    const descriptors = connections.map((connection) => connection.descriptor);
+    const ended = system.ended!(descriptors);
+    for (let i = 0; i < connections.length; i++) {
+      if (!ended[i]) continue;
+      this.delete(connections[i]!);
+      connections[i]!.endedUnread(system.unread(descriptors[i]!));
+    }
+  }
+}
+
+export const END_PROBE = new EndProbe();
+
+/** Bun's socket as the server sees it. One small object a connection; Bun's socket carries it in `data`. */
+export class BunConnection implements Socket {
+  private readonly raw: RawSocket;
+  private readonly context: ConnectionContext;
+  private handler!: SocketHandler;
+  /** No call to the handler but `onClose`, and no write, after this. */
+  private closed = false;
+  /** Within a call that makes Bun close the socket, when its `close` event comes at once. */
+  private closing = false;
+  private short = false;
+  private toldEnd = false;
+  private remoteAddress: SocketAddress | undefined = undefined;
+  private localAddress: SocketAddress | undefined = undefined;
+
+  private constructor(raw: RawSocket, context: ConnectionContext) {
+    this.raw = raw;
+    this.context = context;
+  }
+
+  static open(raw: RawSocket, context: ConnectionContext): void {
+    const connection = new BunConnection(raw, context);
+    try {
+      connection.handler = context.accept(connection);
+      raw.data = connection;
+    } catch (error) {
+      context.onError(error);
+      raw.terminate();
+    }
+  }
+
+  write(bytes: Uint8Array, start: number, end: number): number {
+    if (this.closed) return -1;
+    const length = end - start;
+    if (length <= 0) return 0;
+    const taken = this.raw.write(bytes, start, length);
+    if (taken < length) this.short = true;
+    return taken;
+  }
+
+  pause(): void {
+    if (this.closed) return;
+    this.raw.pause();
+    if (!this.toldEnd) END_PROBE.add(this);
+  }
+
+  resume(): void {
+    if (this.closed) return;
+    END_PROBE.delete(this);
+    this.raw.resume();
+  }
+
+  shutdown(): void {
+    if (!this.closed) this.raw.shutdown();
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closing = true;
+    this.closed = true;
+    this.raw.end();
+  }
+
+  reset(): void {
+    if (this.closed) return;
+    this.closing = true;
+    this.closed = true;
+    this.raw.terminate();
+  }
+
+  get remote(): SocketAddress {
+    this.remoteAddress ??=
+      this.context.path === undefined
+        ? { host: this.raw.remoteAddress, port: this.raw.remotePort }
+        : { host: "", port: 0 };
+    return this.remoteAddress;
+  }
+
+  get local(): SocketAddress {
+    this.localAddress ??=
+      this.context.path === undefined
+        ? { host: this.raw.localAddress, port: this.raw.localPort }
+        : { host: this.context.path, port: 0 };
+    return this.localAddress;
+  }
+
+  /** Undocumented by Bun, but stable: the descriptor of an open socket. */
+  get descriptor(): number {
+    return (this.raw as unknown as { readonly fd?: number }).fd ?? -1;
+  }
+
+  arrived(chunk: Uint8Array): void {
+    if (this.closed) return;
+    try {
+      this.handler.onData(chunk, chunk.length);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  drained(): void {
+    if (this.closed || !this.short) return;
+    this.short = false;
+    try {
+      this.handler.onDrain();
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  ended(): void {
+    if (this.closed) return;
+    this.toldEnd = true;
+    END_PROBE.delete(this);
+    try {
+      this.handler.onEnd();
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  endedUnread(unreadBytes: number): void {
+    if (this.closed || this.toldEnd) return;
+    this.toldEnd = true;
+    try {
+      this.handler.onEndUnread(unreadBytes);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  gone(error: Error | undefined): void {
+    END_PROBE.delete(this);
+    // Never from within the handler's own call of close() or reset().
+    if (this.closing) queueMicrotask(() => this.finish(undefined));
+    else this.finish(error ?? undefined);
+  }
+
+  private finish(error: Error | undefined): void {
+    this.closed = true;
+    try {
+      this.handler.onClose(error);
+    } catch (thrown) {
+      this.context.onError(thrown);
+    }
+  }
+
+  /** A handler that throws has lost track of its connection: it ends, the process does not. */
+  private failed(error: unknown): void {
+    this.context.onError(error);
+    this.reset();
+  }
+}

@@ -1,0 +1,160 @@
+/** The server's runtime on Bun: Bun.listen and what Node's names do not cover. */
+import { Buffer } from "node:buffer";
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import { type Libc, libc } from "./bun-libc.ts";
+import { BunConnection, type ConnectionContext, END_PROBE } from "./bun-socket.ts";
+import { type Pipe, parentLink } from "./children.ts";
+import { listenError, numericHost } from "./listen-errors.ts";
+import { nodeRuntime } from "./node.ts";
+import type { Listener, ListenOptions, Runtime, Socket, SocketHandler } from "./types.ts";
+import { claimUnixPath, type OwnedPath, publishUnixPath } from "./unix-path.ts";
+
+/** What Bun asks of `listen(2)`, whatever it is told. */
+const BUN_BACKLOG = 512;
+const SOMAXCONN_FILE = "/proc/sys/net/core/somaxconn";
+/** Where the files of a compiled executable seem to be. */
+const COMPILED_ROOT = "/$bunfs/";
+
+/** Parts of Bun's listener that its types leave out. */
+type BunListener = Bun.TCPSocketListener<BunConnection | undefined> & { readonly fd?: number };
+
+function queueCap(): number {
+  try {
+    return Number(readFileSync(SOMAXCONN_FILE, "utf8"));
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+/** Sets the accept queue's length; returns the one in force when it is another. */
+function applyBacklog(listener: BunListener, backlog: number, system: Libc | undefined): number | undefined {
+  const done = system !== undefined && listener.fd !== undefined && system.listen(listener.fd, backlog);
+  const inForce = Math.min(done ? backlog : BUN_BACKLOG, queueCap());
+  return inForce === backlog ? undefined : inForce;
+}
+
+/** One handler object for all connections of a listener; each finds its own wrapper in `socket.data`. */
+function socketEvents(context: ConnectionContext): Bun.SocketHandler<BunConnection | undefined> {
+  return {
+    open(raw) {
+      BunConnection.open(raw, context);
+    },
+    data(raw, chunk) {
+      raw.data?.arrived(chunk);
+    },
+    drain(raw) {
+      raw.data?.drained();
+    },
+    end(raw) {
+      raw.data?.ended();
+    },
+    close(raw, error) {
+      raw.data?.gone(error);
+    },
+    error(_raw, error) {
+      context.onError(error);
+    },
+  };
+}
+
+async function listen(options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener> {
+  const system = await libc();
+  END_PROBE.system = system;
+  const context: ConnectionContext = {
+    accept,
+    onError: options.onError ?? ((error) => nodeRuntime.writeErr(`${error}\n`)),
+    path: options.path,
+  };
+  const socket = socketEvents(context);
+  let raw: BunListener;
+  let owned: OwnedPath | undefined;
+  let host = options.path ?? "";
+  if (options.path !== undefined) {
+    const unix = { ...options, path: options.path };
+    const temporary = await claimUnixPath(unix);
+    raw = bind(options, { unix: temporary, socket, allowHalfOpen: true });
+    owned = publishUnixPath(temporary, unix);
+  } else {
+    host = await numericHost(options.host);
+    const tcp = { hostname: host, port: options.port ?? 0, reusePort: options.reusePort === true };
+    raw = bind(options, { ...tcp, socket, allowHalfOpen: true });
+  }
+  let open = true;
+  return {
+    address: { host, port: options.path === undefined ? raw.port : 0 },
+    backlogInForce: applyBacklog(raw, options.backlog, system),
+    close: () => {
+      if (!open) return;
+      open = false;
+      owned?.remove();
+      raw.stop();
+    },
+  };
+}
+
+function bind(options: ListenOptions, request: object): BunListener {
+  try {
+    return Bun.listen(request as Bun.TCPSocketListenOptions<BunConnection | undefined>) as BunListener;
+  } catch (error) {
+    throw listenError(error, options);
+  }
+}
+
+/** The inherited message pipe. Text from before it is open, or that it does not take at once, waits. */
+function openPipe(descriptor: number, onBytes: (bytes: Uint8Array) => void, onEnd: () => void): Pipe {
+  let raw: Bun.Socket | undefined;
+  let over = false;
+  let waiting: Buffer = Buffer.alloc(0);
+  const flush = (): void => {
+    if (raw === undefined || waiting.length === 0) return;
+    const taken = raw.write(waiting);
+    if (taken > 0) waiting = waiting.subarray(taken);
+  };
+  const finish = (): void => {
+    if (over) return;
+    over = true;
+    onEnd();
+  };
+  const socket: Bun.SocketHandler = {
+    open(opened) {
+      raw = opened;
+      opened.unref();
+      flush();
+    },
+    data: (_opened, bytes) => onBytes(bytes),
+    drain: flush,
+    end: finish,
+    close: finish,
+    error: finish,
+  };
+  // The types know `fd` in another form of these options only.
+  Bun.connect({ fd: descriptor, socket } as unknown as Bun.UnixSocketOptions).catch(finish);
+  return {
+    write: (text) => {
+      if (over) return false;
+      waiting = Buffer.concat([waiting, Buffer.from(text)]);
+      flush();
+      return true;
+    },
+  };
+}
+
+const latin1Slice = Buffer.prototype.latin1Slice;
+
+export const bunRuntime: Runtime = {
+  ...nodeRuntime,
+  name: "bun",
+  version: Bun.version,
+  ownsChunks: true,
+  canReset: true,
+  listen,
+  // Runs after the data callbacks of all sockets of a poll, with their microtasks.
+  defer: (task) => {
+    setImmediate(task);
+  },
+  latin1: (bytes, start, end) => latin1Slice.call(bytes, start, end),
+  selfCommand: () => (Bun.main.startsWith(COMPILED_ROOT) ? [process.execPath] : [process.execPath, Bun.main]),
+  arguments: () => process.argv.slice(2),
+  parentLink: () => parentLink(openPipe),
+};

@@ -1,0 +1,156 @@
+/** The server's runtime on Deno: Deno.listen and what Node's names do not cover. */
+import { readFileSync } from "node:fs";
+import { Socket as NodeSocket } from "node:net";
+import { setImmediate } from "node:timers";
+import { fileURLToPath } from "node:url";
+import { type Pipe, parentLink } from "./children.ts";
+import { type DenoListener, denoNamespace } from "./deno-api.ts";
+import { type ConnectionContext, DenoSocket } from "./deno-socket.ts";
+import { listenError, numericHost } from "./listen-errors.ts";
+import { nodeRuntime } from "./node.ts";
+import {
+  type Listener,
+  type ListenOptions,
+  PlainError,
+  type Runtime,
+  type Socket,
+  type SocketHandler,
+} from "./types.ts";
+import { claimUnixPath, type OwnedPath, publishUnixPath } from "./unix-path.ts";
+
+const SOMAXCONN_FILE = "/proc/sys/net/core/somaxconn";
+/** What Deno asks of `listen(2)` for a Unix socket. */
+const UNIX_BACKLOG = 1024;
+/** Pause after an accept that failed: descriptors come back when connections close. */
+const ACCEPT_BACKOFF_MS = 100;
+/** Shown by `Deno` only under --unstable-net; without it, asking for `reusePort` ends the process. */
+const UNSTABLE_NET_MARK = "listenDatagram";
+
+const deno = denoNamespace();
+
+function backlogInForce(options: ListenOptions): number | undefined {
+  let cap = Number.POSITIVE_INFINITY;
+  try {
+    cap = Number(readFileSync(SOMAXCONN_FILE, "utf8"));
+  } catch {
+    // Not Linux: no cap is known.
+  }
+  const inForce = Math.min(options.path === undefined ? options.backlog : UNIX_BACKLOG, cap);
+  return inForce === options.backlog ? undefined : inForce;
+}
+
+async function acceptLoop(raw: DenoListener, context: ConnectionContext, isOpen: () => boolean): Promise<void> {
+  while (isOpen()) {
+    try {
+      const connection = await raw.accept();
+      connection.setNoDelay?.(true);
+      DenoSocket.open(connection, context);
+    } catch (error) {
+      if (!isOpen()) return;
+      context.onError(error);
+      await new Promise((resolve) => setTimeout(resolve, ACCEPT_BACKOFF_MS));
+    }
+  }
+}
+
+async function bind(options: ListenOptions): Promise<{ raw: DenoListener; owned?: OwnedPath }> {
+  if (options.path !== undefined) {
+    const unix = { ...options, path: options.path };
+    const temporary = await claimUnixPath(unix);
+    const raw = attempt(options, () => deno.listen({ transport: "unix", path: temporary }));
+    return { raw, owned: publishUnixPath(temporary, unix) };
+  }
+  if (options.reusePort === true && !(UNSTABLE_NET_MARK in deno)) {
+    throw new PlainError("Several processes can share a port on Deno only with --unstable-net; add it to the command.");
+  }
+  const hostname = await numericHost(options.host);
+  const request = { hostname, port: options.port ?? 0, tcpBacklog: options.backlog };
+  return {
+    raw: attempt(options, () => deno.listen(options.reusePort === true ? { ...request, reusePort: true } : request)),
+  };
+}
+
+function attempt(options: ListenOptions, action: () => DenoListener): DenoListener {
+  try {
+    return action();
+  } catch (error) {
+    throw listenError(error, options);
+  }
+}
+
+async function listen(options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener> {
+  const { raw, owned } = await bind(options);
+  const context: ConnectionContext = {
+    accept,
+    onError: options.onError ?? ((error) => nodeRuntime.writeErr(`${error}\n`)),
+    path: options.path,
+  };
+  let open = true;
+  acceptLoop(raw, context, () => open);
+  const { addr } = raw;
+  return {
+    address: addr.transport === "tcp" ? { host: addr.hostname, port: addr.port } : { host: options.path!, port: 0 },
+    backlogInForce: backlogInForce(options),
+    close: () => {
+      if (!open) return;
+      open = false;
+      owned?.remove();
+      raw.close();
+    },
+  };
+}
+
+/** The inherited message pipe. */
+function openPipe(descriptor: number, onBytes: (bytes: Uint8Array) => void, onEnd: () => void): Pipe {
+  const pipe = new NodeSocket({ fd: descriptor, readable: true, writable: true });
+  pipe.unref();
+  pipe.on("data", onBytes);
+  pipe.once("close", onEnd);
+  pipe.on("error", () => {});
+  return {
+    write: (text) => {
+      if (pipe.destroyed || !pipe.writable) return false;
+      pipe.write(text);
+      return true;
+    },
+  };
+}
+
+const decoder = new TextDecoder();
+/** String.fromCharCode.apply takes its arguments on the stack. */
+const CHARS_PER_CALL = 4096;
+
+/** Deno's TextDecoder("latin1") is windows-1252 as the web has it, so only plain ASCII may go through a decoder. */
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  for (let i = start; i < end; i++) {
+    if (bytes[i]! > 0x7f) return codeUnits(bytes, start, end);
+  }
+  return decoder.decode(bytes.subarray(start, end));
+}
+
+function codeUnits(bytes: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let at = start; at < end; at += CHARS_PER_CALL) {
+    text += String.fromCharCode(...bytes.subarray(at, Math.min(end, at + CHARS_PER_CALL)));
+  }
+  return text;
+}
+
+export const denoRuntime: Runtime = {
+  ...nodeRuntime,
+  name: "deno",
+  version: deno.version.deno,
+  ownsChunks: false,
+  canReset: false,
+  listen,
+  defer: (task) => {
+    setImmediate(task);
+  },
+  latin1,
+  selfCommand: () =>
+    deno.build.standalone
+      ? [deno.execPath()]
+      : [deno.execPath(), "run", "-A", "--unstable-net", fileURLToPath(deno.mainModule)],
+  arguments: () => [...deno.args],
+  parentLink: () => parentLink(openPipe),
+};

@@ -1,0 +1,82 @@
+/** What both runtimes offer under Node's names: process, files, signals, output. */
+import { spawnSync } from "node:child_process";
+import { existsSync, constants as fileConstants, readFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { resolve } from "node:path";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+import { spawn } from "./children.ts";
+import { flushOutput, standardError, standardOutput } from "./output.ts";
+import { type OpenFile, PlainError, type Runtime, type SignalName } from "./types.ts";
+
+const LIMITS_FILE = "/proc/self/limits";
+
+function descriptorLimit(): number | undefined {
+  if (process.platform === "linux") {
+    try {
+      // "Max open files            1024                 524288               files"
+      const soft = /^Max open files\s+(\d+)/m.exec(readFileSync(LIMITS_FILE, "utf8"))?.[1];
+      return soft === undefined ? undefined : Number(soft);
+    } catch {
+      return undefined;
+    }
+  }
+  const shell = spawnSync("sh", ["-c", "ulimit -n"], { encoding: "utf8" });
+  const soft = Number.parseInt(shell.stdout ?? "", 10);
+  return Number.isNaN(soft) ? undefined : soft;
+}
+
+async function openFile(path: string): Promise<OpenFile> {
+  // Without O_NONBLOCK a named pipe would hold the open until somebody writes.
+  const handle = await open(path, fileConstants.O_RDONLY | fileConstants.O_NONBLOCK);
+  const stat = await handle.stat();
+  if (!stat.isFile()) {
+    await handle.close();
+    throw new PlainError(`${path} is not a regular file; only regular files can be sent.`);
+  }
+  return {
+    sizeBytes: stat.size,
+    read: async (into, position) => (await handle.read(into, 0, into.length, position)).bytesRead,
+    close: () => {
+      // A failed close of a file opened for reading loses nothing.
+      handle.close().catch(() => {});
+    },
+  };
+}
+
+function onSignal(signal: SignalName, listener: () => void): () => void {
+  const call = (): void => listener();
+  process.on(signal, call);
+  return () => {
+    process.off(signal, call);
+  };
+}
+
+function exit(code: number): never {
+  flushOutput();
+  process.exit(code);
+}
+
+/** The part of `Runtime` that is the same on both runtimes. */
+export const nodeRuntime = {
+  now: () => performance.now(),
+  descriptorLimit,
+  onSignal,
+  parentPid: () => process.ppid,
+  pid: process.pid,
+  importModule: (path: string): Promise<Record<string, unknown>> =>
+    import(path.startsWith("file:") ? path : pathToFileURL(path).href),
+  spawn,
+  openFile,
+  readTextFile: (path: string) => readFileSync(path, "utf8"),
+  fileExists: (path: string) => existsSync(path),
+  resolvePath: (...parts: string[]) => resolve(...parts),
+  cwd: () => process.cwd(),
+  env: () => process.env as Record<string, string | undefined>,
+  exit,
+  writeOut: (text: string) => standardOutput.write(text),
+  writeErr: (text: string) => standardError.write(text),
+  stderrIsTerminal: process.stderr.isTTY === true,
+  stdoutIsTerminal: process.stdout.isTTY === true,
+  residentBytes: () => process.memoryUsage.rss(),
+} satisfies Partial<Runtime>;
