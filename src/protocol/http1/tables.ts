@@ -171,3 +171,99 @@ export const HEADER_NAMES: readonly string[] = [
   "signature",
   "signature-input",
 ];
+
+/** Longest interned name. */
+const NAME_LENGTH_MAX = 32;
+/** Slots of the name index; four times the names, so that few share one. */
+const NAME_SLOTS = 512;
+
+/** First id of each slot, 0 for none; and the next id with the same slot. */
+const slotHead = new Uint8Array(NAME_SLOTS);
+const slotNext = new Uint8Array(HEADER_NAMES.length);
+/** Each name's bytes at `id * NAME_LENGTH_MAX`, and its length. */
+const nameBytes = new Uint8Array(HEADER_NAMES.length * NAME_LENGTH_MAX);
+const nameLengths = new Uint8Array(HEADER_NAMES.length);
+
+/** Case does not matter: bit 5 is set in lower-case letters, digits and "-". */
+function nameSlot(length: number, first: number, middle: number, last: number): number {
+  return (length * 7 + (first | 0x20) * 31 + (middle | 0x20) * 5 + (last | 0x20) * 11) & (NAME_SLOTS - 1);
+}
+
+HEADER_NAMES.forEach((name, id) => {
+  if (id === NAME_UNKNOWN) return;
+  const { length } = name;
+  for (let i = 0; i < length; i++) nameBytes[id * NAME_LENGTH_MAX + i] = name.charCodeAt(i);
+  nameLengths[id] = length;
+  const slot = nameSlot(length, name.charCodeAt(0), name.charCodeAt(length >> 1), name.charCodeAt(length - 1));
+  slotNext[id] = slotHead[slot];
+  slotHead[slot] = id;
+});
+
+/**
+ * The id of the field name `bytes[start, end)`, which is a token, or NAME_UNKNOWN.
+ * Among token bytes `| 0x20` only folds letters and turns "^" into "~" and "_" into DEL, which no interned name has.
+ */
+export function internName(bytes: Uint8Array, start: number, end: number): number {
+  const length = end - start;
+  let id = slotHead[nameSlot(length, bytes[start], bytes[start + (length >> 1)], bytes[end - 1])];
+  while (id !== NAME_UNKNOWN) {
+    if (nameLengths[id] === length) {
+      const offset = id * NAME_LENGTH_MAX;
+      let i = 0;
+      while (i < length && (bytes[start + i] | 0x20) === nameBytes[offset + i]) i++;
+      if (i === length) return id;
+    }
+    id = slotNext[id];
+  }
+  return NAME_UNKNOWN;
+}
+
+const methodsByLength: readonly (readonly number[])[] = Array.from({ length: 16 }, (_, length) =>
+  METHODS.flatMap((name, id) => (name.length === length ? [id] : [])),
+);
+
+/** Index into METHODS of `bytes[start, end)`, or -1. */
+export function internMethod(bytes: Uint8Array, start: number, end: number): number {
+  const length = end - start;
+  if (length === 3 && bytes[start] === 0x47 && bytes[start + 1] === 0x45 && bytes[start + 2] === 0x54)
+    return METHOD_GET;
+  if (length >= methodsByLength.length) return -1;
+  for (const id of methodsByLength[length]) {
+    const name = METHODS[id];
+    let i = 0;
+    while (i < length && bytes[start + i] === name.charCodeAt(i)) i++;
+    if (i === length) return id;
+  }
+  return -1;
+}
+
+/** `bytes[start, end)` is `lowerCase` when letters' case is ignored. `lowerCase` has letters, digits and "-" only. */
+export function equalsIgnoringCase(bytes: Uint8Array, start: number, end: number, lowerCase: string): boolean {
+  if (end - start !== lowerCase.length) return false;
+  for (let i = 0; i < lowerCase.length; i++) {
+    const byte = bytes[start + i];
+    const folded = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+    if (folded !== lowerCase.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+/**
+ * Names that may not occur as trailers: what frames, routes, authenticates or modifies a message, or says how to read
+ * its content, must be known before the content (RFC 9110 section 6.5.1).
+ */
+const FORBIDDEN_TRAILER_NAMES: readonly string[] = [
+  ...["transfer-encoding", "content-length", "host", "connection", "keep-alive", "proxy-connection", "upgrade", "te"],
+  ...["trailer", "expect", "max-forwards", "forwarded", "via", "x-forwarded-for", "x-forwarded-proto"],
+  ...["x-forwarded-host", "x-forwarded-port", "x-real-ip", "origin", "referer"],
+  ...["authorization", "proxy-authorization", "proxy-authenticate", "www-authenticate", "cookie", "set-cookie"],
+  ...["content-encoding", "content-type", "content-range", "content-language", "content-location"],
+  ...["content-disposition", "cache-control", "pragma", "range", "if-match", "if-none-match", "if-modified-since"],
+  ...["if-unmodified-since", "if-range", "accept", "accept-charset", "accept-encoding", "accept-language"],
+  ...["age", "date", "expires", "location", "retry-after", "vary", "warning"],
+];
+
+/** 1 for the ids of names that may not be trailers. */
+export const TRAILER_FORBIDDEN: Uint8Array = Uint8Array.from(HEADER_NAMES, (name) =>
+  FORBIDDEN_TRAILER_NAMES.includes(name) ? 1 : 0,
+);
