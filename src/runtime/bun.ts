@@ -103,7 +103,7 @@ function bind(options: ListenOptions, request: object): BunListener {
 
 /** The inherited message pipe. Text from before it is open, or that it does not take at once, waits. */
 function openPipe(descriptor: number, onBytes: (bytes: Uint8Array) => void, onEnd: () => void): Pipe {
-  let raw: Bun.Socket | undefined;
+  let raw: Bun.Socket<unknown> | undefined;
   let over = false;
   let waiting: Buffer = Buffer.alloc(0);
   const flush = (): void => {
