@@ -4,6 +4,7 @@
  * without.
  */
 import process from "node:process";
+import { type BunFfi, bunFfi } from "./bun-api.ts";
 
 /** Linux's, in <poll.h>: the peer has shut down its writing half. */
 const POLLRDHUP = 0x2000;
@@ -23,7 +24,7 @@ export interface Libc {
   unread(descriptor: number): number;
 }
 
-function openLibc(ffi: typeof import("bun:ffi")): Libc | undefined {
+function openLibc(ffi: BunFfi): Libc | undefined {
   for (const name of CANDIDATES) {
     try {
       const { symbols } = ffi.dlopen(name, {
@@ -62,6 +63,8 @@ let opened: Promise<Libc | undefined> | undefined;
 
 /** The C library, or undefined without FFI. */
 export function libc(): Promise<Libc | undefined> {
-  opened ??= import("bun:ffi").then(openLibc).catch(() => undefined);
+  opened ??= bunFfi()
+    .then(openLibc)
+    .catch(() => undefined);
   return opened;
 }

@@ -1,4 +1,5 @@
 /** One accepted connection on Bun. */
+import type { BunSocket, WithDescriptor } from "./bun-api.ts";
 import type { Libc } from "./bun-libc.ts";
 import type { Socket, SocketAddress, SocketHandler } from "./types.ts";
 
@@ -13,7 +14,7 @@ export interface ConnectionContext {
   readonly path: string | undefined;
 }
 
-export type RawSocket = Bun.Socket<BunConnection | undefined>;
+export type RawSocket = BunSocket<BunConnection | undefined>;
 
 /** Paused connections; one timer, which runs only while there are any, asks the kernel about them all at once. */
 class EndProbe {
@@ -58,6 +59,9 @@ export class BunConnection implements Socket {
   /** Within a call that makes Bun close the socket, when its `close` event comes at once. */
   private closing = false;
   private short = false;
+  /** A write has failed: it took the system's error with it, so Bun will report a plain end. */
+  private broken = false;
+  private shutDown = false;
   private toldEnd = false;
   private remoteAddress: SocketAddress | undefined = undefined;
   private localAddress: SocketAddress | undefined = undefined;
@@ -83,7 +87,8 @@ export class BunConnection implements Socket {
     const length = end - start;
     if (length <= 0) return 0;
     const taken = this.raw.write(bytes, start, length);
-    if (taken < length) this.short = true;
+    if (taken < 0) this.broken = !this.shutDown;
+    else if (taken < length) this.short = true;
     return taken;
   }
 
@@ -100,7 +105,9 @@ export class BunConnection implements Socket {
   }
 
   shutdown(): void {
-    if (!this.closed) this.raw.shutdown();
+    if (this.closed) return;
+    this.shutDown = true;
+    this.raw.shutdown();
   }
 
   close(): void {
@@ -133,9 +140,8 @@ export class BunConnection implements Socket {
     return this.localAddress;
   }
 
-  /** Undocumented by Bun, but stable: the descriptor of an open socket. */
   get descriptor(): number {
-    return (this.raw as unknown as { readonly fd?: number }).fd ?? -1;
+    return (this.raw as RawSocket & WithDescriptor).fd ?? -1;
   }
 
   arrived(chunk: Uint8Array): void {
@@ -158,7 +164,7 @@ export class BunConnection implements Socket {
   }
 
   ended(): void {
-    if (this.closed) return;
+    if (this.closed || this.broken) return;
     this.toldEnd = true;
     END_PROBE.delete(this);
     try {
@@ -182,7 +188,7 @@ export class BunConnection implements Socket {
     END_PROBE.delete(this);
     // Never from within the handler's own call of close() or reset().
     if (this.closing) queueMicrotask(() => this.finish(undefined));
-    else this.finish(error ?? undefined);
+    else this.finish(error ?? (this.broken ? new Error("the peer has reset the connection") : undefined));
   }
 
   private finish(error: Error | undefined): void {

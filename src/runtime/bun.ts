@@ -2,6 +2,13 @@
 import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import {
+  type BunListener,
+  type BunSocket,
+  type BunSocketEvents,
+  bunNamespace,
+  type WithDescriptor,
+} from "./bun-api.ts";
 import { type Libc, libc } from "./bun-libc.ts";
 import { BunConnection, type ConnectionContext, END_PROBE } from "./bun-socket.ts";
 import { type Pipe, parentLink } from "./children.ts";
@@ -16,8 +23,9 @@ const SOMAXCONN_FILE = "/proc/sys/net/core/somaxconn";
 /** Where the files of a compiled executable seem to be. */
 const COMPILED_ROOT = "/$bunfs/";
 
-/** Parts of Bun's listener that its types leave out. */
-type BunListener = Bun.TCPSocketListener<BunConnection | undefined> & { readonly fd?: number };
+type Data = BunConnection | undefined;
+
+const bun = bunNamespace();
 
 function queueCap(): number {
   try {
@@ -28,14 +36,18 @@ function queueCap(): number {
 }
 
 /** Sets the accept queue's length; returns the one in force when it is another. */
-function applyBacklog(listener: BunListener, backlog: number, system: Libc | undefined): number | undefined {
+function applyBacklog(
+  listener: BunListener & WithDescriptor,
+  backlog: number,
+  system: Libc | undefined,
+): number | undefined {
   const done = system !== undefined && listener.fd !== undefined && system.listen(listener.fd, backlog);
   const inForce = Math.min(done ? backlog : BUN_BACKLOG, queueCap());
   return inForce === backlog ? undefined : inForce;
 }
 
 /** One handler object for all connections of a listener; each finds its own wrapper in `socket.data`. */
-function socketEvents(context: ConnectionContext): Bun.SocketHandler<BunConnection | undefined> {
+function socketEvents(context: ConnectionContext): BunSocketEvents<Data> {
   return {
     open(raw) {
       BunConnection.open(raw, context);
@@ -73,12 +85,12 @@ async function listen(options: ListenOptions, accept: (socket: Socket) => Socket
   if (options.path !== undefined) {
     const unix = { ...options, path: options.path };
     const temporary = await claimUnixPath(unix);
-    raw = bind(options, { unix: temporary, socket, allowHalfOpen: true });
+    raw = attempt(options, () => bun.listen({ unix: temporary, socket, allowHalfOpen: true }));
     owned = publishUnixPath(temporary, unix);
   } else {
     host = await numericHost(options.host);
     const tcp = { hostname: host, port: options.port ?? 0, reusePort: options.reusePort === true };
-    raw = bind(options, { ...tcp, socket, allowHalfOpen: true });
+    raw = attempt(options, () => bun.listen({ ...tcp, socket, allowHalfOpen: true }));
   }
   let open = true;
   return {
@@ -93,9 +105,9 @@ async function listen(options: ListenOptions, accept: (socket: Socket) => Socket
   };
 }
 
-function bind(options: ListenOptions, request: object): BunListener {
+function attempt(options: ListenOptions, action: () => BunListener): BunListener {
   try {
-    return Bun.listen(request as Bun.TCPSocketListenOptions<BunConnection | undefined>) as BunListener;
+    return action();
   } catch (error) {
     throw listenError(error, options);
   }
@@ -103,7 +115,7 @@ function bind(options: ListenOptions, request: object): BunListener {
 
 /** The inherited message pipe. Text from before it is open, or that it does not take at once, waits. */
 function openPipe(descriptor: number, onBytes: (bytes: Uint8Array) => void, onEnd: () => void): Pipe {
-  let raw: Bun.Socket<unknown> | undefined;
+  let raw: BunSocket<undefined> | undefined;
   let over = false;
   let waiting: Buffer = Buffer.alloc(0);
   const flush = (): void => {
@@ -116,7 +128,7 @@ function openPipe(descriptor: number, onBytes: (bytes: Uint8Array) => void, onEn
     over = true;
     onEnd();
   };
-  const socket: Bun.SocketHandler = {
+  const socket: BunSocketEvents<undefined> = {
     open(opened) {
       raw = opened;
       opened.unref();
@@ -128,8 +140,7 @@ function openPipe(descriptor: number, onBytes: (bytes: Uint8Array) => void, onEn
     close: finish,
     error: finish,
   };
-  // The types know `fd` in another form of these options only.
-  Bun.connect({ fd: descriptor, socket } as unknown as Bun.UnixSocketOptions).catch(finish);
+  bun.connect({ fd: descriptor, socket }).catch(finish);
   return {
     write: (text) => {
       if (over) return false;
@@ -140,12 +151,15 @@ function openPipe(descriptor: number, onBytes: (bytes: Uint8Array) => void, onEn
   };
 }
 
-const latin1Slice = Buffer.prototype.latin1Slice;
+/** Works on any Uint8Array; fast on Bun. */
+const latin1Slice = (
+  Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, start: number, end: number): string }
+).latin1Slice;
 
 export const bunRuntime: Runtime = {
   ...nodeRuntime,
   name: "bun",
-  version: Bun.version,
+  version: bun.version,
   ownsChunks: true,
   canReset: true,
   listen,
@@ -154,7 +168,7 @@ export const bunRuntime: Runtime = {
     setImmediate(task);
   },
   latin1: (bytes, start, end) => latin1Slice.call(bytes, start, end),
-  selfCommand: () => (Bun.main.startsWith(COMPILED_ROOT) ? [process.execPath] : [process.execPath, Bun.main]),
+  selfCommand: () => (bun.main.startsWith(COMPILED_ROOT) ? [process.execPath] : [process.execPath, bun.main]),
   arguments: () => process.argv.slice(2),
   parentLink: () => parentLink(openPipe),
 };
