@@ -5,15 +5,19 @@ import { connect } from "node:net";
 import { after, test } from "node:test";
 import { installed, output, Program, runCommand } from "../harness/program.ts";
 import { RawClient } from "../harness/raw.ts";
-import { text } from "../harness/response.ts";
+import { parseResponse, text } from "../harness/response.ts";
 import { RUNTIMES, type RuntimeName } from "../harness/server.ts";
 import { within } from "../harness/wait.ts";
 
 const programs: Program[] = [];
 after(() => Promise.all(programs.map((program) => program.stop("SIGKILL"))));
 
-async function start(runtime: RuntimeName, name: string): Promise<{ program: Program; port: number }> {
-  const program = new Program([...runCommand(runtime, `examples/from-scratch/${name}`), "0"]);
+async function start(
+  runtime: RuntimeName,
+  name: string,
+  ...args: string[]
+): Promise<{ program: Program; port: number }> {
+  const program = new Program([...runCommand(runtime, `examples/from-scratch/${name}`), "0", ...args]);
   programs.push(program);
   const [, port] = await program.sees(/^Listening on .*:(\d+)\n/m);
   return { program, port: Number(port) };
@@ -115,5 +119,49 @@ for (const runtime of RUNTIMES) {
     assert.equal((await client.response()).status, 400);
     await client.ended();
     client.close();
+  });
+
+  test(`from scratch 3 on ${runtime}: curl -d hello is echoed by the application`, async () => {
+    const { port } = await start(runtime, "3-asgi.ts");
+    const url = `http://127.0.0.1:${port}/`;
+    assert.equal(await output(["curl", "-sS", "-d", "hello", url]), "hello");
+    assert.equal(await output(["curl", "-sS", "-H", "Transfer-Encoding: chunked", "-d", "chunked", url]), "chunked");
+    assert.equal(await output(["curl", "-sS", url]), "");
+  });
+
+  test(`from scratch 3 on ${runtime}: a large body to a client that reads late`, async () => {
+    const { port } = await start(runtime, "3-asgi.ts");
+    const sent = largeBody();
+    const head = `POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${sent.length}\r\n\r\n`;
+    const received = await sendThenRead(port, Buffer.concat([Buffer.from(head), sent]));
+    const parsed = parseResponse(received, 0, "POST", true);
+    assert.ok(parsed !== undefined);
+    assert.equal(digest(parsed.response.body), digest(sent));
+  });
+
+  test(`from scratch 3 on ${runtime}: requests queue behind each other, the last one before FIN included`, async () => {
+    const { port } = await start(runtime, "3-asgi.ts");
+    const client = await RawClient.connect({ host: "127.0.0.1", port });
+    const post = (body: string) => `POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    await client.send(post("one") + post("two") + post("three"));
+    client.finish();
+    for (const body of ["one", "two", "three"]) assert.equal(text(await client.response("POST")), body);
+    assert.equal(await client.ended(), "fin");
+    client.close();
+  });
+
+  test(`from scratch 3 on ${runtime}: a malformed request is answered 400 and the connection closed`, async () => {
+    const { port } = await start(runtime, "3-asgi.ts");
+    const client = await RawClient.connect({ host: "127.0.0.1", port });
+    await client.send("GET / HTTP/1.1\r\nHost : h\r\n\r\n");
+    assert.equal((await client.response()).status, 400);
+    await client.ended();
+    client.close();
+  });
+
+  test(`from scratch 3 on ${runtime}: it serves other applications, and stops on SIGTERM`, async () => {
+    const { program, port } = await start(runtime, "3-asgi.ts", "examples/hello.ts");
+    assert.equal(await output(["curl", "-sS", `http://127.0.0.1:${port}/`]), "Hello\n");
+    assert.equal(await program.stop(), 0);
   });
 }

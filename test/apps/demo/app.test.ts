@@ -213,13 +213,27 @@ for (const query of [
   });
 }
 
-test("demo: /stream stops at once when the client goes, without an end to its body", async () => {
+test("demo: /stream sends the rest without pauses once it is told to hurry", async () => {
   const server = new FakeServer();
-  // A delay of ten seconds: only the disconnect can end this in time.
+  // Pauses of ten seconds: only the disconnect can end this in time.
   const done = demo(scopeOf("GET", "/stream?chunks=5&delay_ms=10000"), server.receive, server.send);
   server.onSend = (event) => event.type === "http.response.body" && server.disconnect();
   await done;
-  assert.deepEqual(server.bodies(), [{ text: "chunk 1 of 5\n", more: true }]);
+  assert.equal(server.bodies().length, 5);
+  assert.equal(server.bodies()[4].more, false);
+});
+
+test("demo: /stream ends with the error that a gone client makes of sending", async () => {
+  const server = new FakeServer();
+  let bodies = 0;
+  const send = async (event: SendEvent): Promise<void> => {
+    if (event.type !== "http.response.body") return;
+    if (++bodies === 2) throw new Error("gone");
+    server.disconnect();
+  };
+  const scope = scopeOf("GET", "/stream?chunks=5&delay_ms=10000");
+  await assert.rejects(async () => demo(scope, server.receive, send), /gone/);
+  assert.equal(bodies, 2);
 });
 
 test("demo: /events sends an event at once, and ends at once on disconnect", async () => {
