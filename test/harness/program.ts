@@ -85,7 +85,8 @@ export class Program {
   }
 
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
-    if (!this.ended) this.process.kill(signal);
+    // By its id: Deno's `ChildProcess.kill` reports the signal as the way it ended, whatever the program made of it.
+    if (!this.ended && this.process.pid !== undefined) process.kill(this.process.pid, signal);
     return this.exit();
   }
 
