@@ -38,6 +38,8 @@ export interface Extensions {
   readonly "http.response.early_hint"?: Readonly<Record<string, unknown>>;
   /** `http.response.debug`: facts for test clients; never sent to the peer. */
   readonly "http.response.debug"?: Readonly<Record<string, unknown>>;
+  /** The last `http.request` event carries the request's trailers in its `trailers`. */
+  readonly "http.request.trailers"?: Readonly<Record<string, unknown>>;
   readonly [name: string]: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -105,6 +107,8 @@ export interface HttpRequestEvent {
   readonly body: Uint8Array;
   /** More of the body follows. */
   readonly more_body: boolean;
+  /** Extension `http.request.trailers`: on the last event, when the request had a trailer section. */
+  readonly trailers?: readonly HeaderPair[];
 }
 
 /** The client is gone, or the response is complete, or the server is about to stop. */

@@ -168,7 +168,8 @@ export const bunRuntime: Runtime = {
     setImmediate(task);
   },
   latin1: (bytes, start, end) => latin1Slice.call(bytes, start, end),
-  selfCommand: () => (bun.main.startsWith(COMPILED_ROOT) ? [process.execPath] : [process.execPath, bun.main]),
+  selfCommand: () =>
+    bun.main.startsWith(COMPILED_ROOT) ? [process.execPath] : [process.execPath, "--no-env-file", bun.main],
   arguments: () => process.argv.slice(2),
   parentLink: () => parentLink(openPipe),
 };

@@ -81,7 +81,10 @@ export interface Listener {
   readonly address: SocketAddress;
   /** The accept queue's length in force, when it differs from what was asked for. */
   readonly backlogInForce: number | undefined;
-  /** Stops accepting; connections live on. Removes the Unix socket file if it is still this listener's own. */
+  /**
+   * Stops accepting; connections live on. Removes the Unix socket file if it is still this listener's own.
+   * Where the runtime is slow to let go (Deno), the port is free only after the next turn of the event loop.
+   */
   close(): void;
 }
 

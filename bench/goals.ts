@@ -1,0 +1,166 @@
+/**
+ * What the project sets itself, and whether a run's figures reach it.
+ */
+import { median, type Ratio, type RoundValue, ratio } from "./load/stats.ts";
+import type { BenchResult, HttpSample } from "./load/types.ts";
+
+/** One goal with what was measured. */
+export interface Outcome {
+  readonly what: string;
+  readonly goal: string;
+  readonly measured: string;
+  /** Undefined when the run did not measure it. */
+  readonly reached: boolean | undefined;
+}
+
+interface HttpGoal {
+  readonly suite: string;
+  readonly ours: string;
+  readonly theirs: string;
+  readonly atLeast: number;
+}
+
+export const HTTP_GOALS: readonly HttpGoal[] = [
+  { suite: "http/hello", ours: "ringcorn-bun", theirs: "bun-serve", atLeast: 1.0 },
+  { suite: "http/hello", ours: "ringcorn-deno", theirs: "deno-serve", atLeast: 0.9 },
+  { suite: "http/hello", ours: "ringcorn-bun", theirs: "node-http", atLeast: 1.4 },
+  { suite: "http/hello", ours: "ringcorn-deno", theirs: "node-http", atLeast: 1.4 },
+  { suite: "http/pipelined", ours: "ringcorn-bun", theirs: "bun-serve", atLeast: 5 },
+  { suite: "http/pipelined", ours: "ringcorn-deno", theirs: "deno-serve", atLeast: 5 },
+];
+
+/** Bytes per idle connection above the idle process. */
+const IDLE_GOALS: readonly { ours: string; atMost: number }[] = [
+  { ours: "ringcorn-bun", atMost: 4 * 1024 },
+  { ours: "ringcorn-deno", atMost: 12 * 1024 },
+];
+
+/** Growth of the process during a long transfer. */
+const MEMORY_GOAL_BYTES = 40_000_000;
+
+const PARSER_GOALS: readonly { runtime: "bun" | "deno"; atLeast: number }[] = [
+  { runtime: "bun", atLeast: 1.2 },
+  { runtime: "deno", atLeast: 0.9 },
+];
+
+const TITLES: Readonly<Record<string, string>> = {
+  "ringcorn-bun": "Ringcorn on Bun",
+  "ringcorn-deno": "Ringcorn on Deno",
+  "bun-serve": "Bun.serve",
+  "bun-serve-static": "Bun.serve, static route",
+  "deno-serve": "Deno.serve",
+  "node-http": "node:http",
+};
+
+export function titleOf(id: string): string {
+  return TITLES[id] ?? id;
+}
+
+/** wrk's samples where there are any, since autocannon is often the bottleneck itself. */
+export function preferredTool(samples: readonly HttpSample[]): HttpSample["tool"] {
+  return samples.some((sample) => sample.tool === "wrk") ? "wrk" : "autocannon";
+}
+
+export function samplesOf(result: BenchResult, suite: string, id: string, tool?: HttpSample["tool"]): HttpSample[] {
+  const samples = result.http[suite]?.samples[id] ?? [];
+  const wanted = tool ?? preferredTool(samples);
+  return samples.filter((sample) => sample.tool === wanted);
+}
+
+function valuesOf(samples: readonly HttpSample[], key: "requestsPerSecond" | "p99Us"): RoundValue[] {
+  return samples.map((sample) => ({ round: sample.round, value: sample[key] }));
+}
+
+/** Ours against theirs; undefined when one of them was not measured. */
+export function compare(
+  result: BenchResult,
+  suite: string,
+  ours: string,
+  theirs: string,
+  key: "requestsPerSecond" | "p99Us" = "requestsPerSecond",
+  tool?: HttpSample["tool"],
+): Ratio | undefined {
+  const mine = valuesOf(samplesOf(result, suite, ours, tool), key);
+  const other = valuesOf(samplesOf(result, suite, theirs, tool), key);
+  return mine.length === 0 || other.length === 0 ? undefined : ratio(mine, other);
+}
+
+function httpOutcomes(result: BenchResult): Outcome[] {
+  return HTTP_GOALS.map(({ suite, ours, theirs, atLeast }) => {
+    const found = compare(result, suite, ours, theirs);
+    return {
+      what: `${suite}, requests/s: ${titleOf(ours)} over ${titleOf(theirs)}`,
+      goal: `≥ ${atLeast.toFixed(1)}`,
+      measured:
+        found === undefined ? "–" : `${found.ofMedians.toFixed(2)} (rounds ${found.perRound.median.toFixed(2)})`,
+      reached: found === undefined ? undefined : found.ofMedians >= atLeast,
+    };
+  });
+}
+
+function latencyOutcome(result: BenchResult): Outcome {
+  const [mine, other] = ["ringcorn-bun", "bun-serve"].map((id) =>
+    median(samplesOf(result, "http/hello", id).map((sample) => sample.p99Us)),
+  );
+  const known = !Number.isNaN(mine) && !Number.isNaN(other);
+  return {
+    what: "http/hello, p99: Ringcorn on Bun against Bun.serve",
+    goal: "no worse",
+    measured: known ? `${Math.round(mine)} µs against ${Math.round(other)} µs` : "–",
+    reached: known ? mine <= other : undefined,
+  };
+}
+
+function idleOutcomes(result: BenchResult): Outcome[] {
+  return IDLE_GOALS.map(({ ours, atMost }) => {
+    const samples = result.idle[ours] ?? [];
+    const bytes = median(samples.map((sample) => sample.rssPerConnection));
+    const count = samples[0]?.connections;
+    return {
+      what: `idle, bytes a connection: ${titleOf(ours)}`,
+      goal: `≤ ${atMost / 1024} KB`,
+      measured:
+        samples.length === 0 ? "–" : `${(bytes / 1024).toFixed(2)} KB (${count?.toLocaleString("en")} connections)`,
+      reached: samples.length === 0 ? undefined : bytes <= atMost,
+    };
+  });
+}
+
+function memoryOutcomes(result: BenchResult): Outcome[] {
+  return ["ringcorn-bun", "ringcorn-deno"].map((id) => {
+    const samples = result.memory[id] ?? [];
+    const worst = Math.max(...samples.map((sample) => sample.growthBytes));
+    return {
+      what: `memory, growth in long transfers, the worst: ${titleOf(id)}`,
+      goal: `≤ ${MEMORY_GOAL_BYTES / 1e6} MB`,
+      measured: samples.length === 0 ? "–" : `${(worst / 1e6).toFixed(1)} MB`,
+      reached: samples.length === 0 ? undefined : worst <= MEMORY_GOAL_BYTES,
+    };
+  });
+}
+
+function parserOutcomes(result: BenchResult): Outcome[] {
+  return PARSER_GOALS.map(({ runtime, atLeast }) => {
+    // The first case of the parser's file is the classic browser request through the whole parser.
+    const found = result.micro.find(
+      (micro) => micro.runtime === runtime && micro.suite.startsWith("parser") && micro.bytes !== undefined,
+    );
+    const rate = found?.bytes === undefined ? Number.NaN : found.bytes / found.p50Ns;
+    return {
+      what: `parser, ${found?.name ?? "classic 703-byte browser request"} on ${runtime === "bun" ? "Bun" : "Deno"}`,
+      goal: `≥ ${atLeast.toFixed(1)} GB/s`,
+      measured: Number.isNaN(rate) ? "–" : `${rate.toFixed(2)} GB/s`,
+      reached: Number.isNaN(rate) ? undefined : rate >= atLeast,
+    };
+  });
+}
+
+export function outcomes(result: BenchResult): Outcome[] {
+  return [
+    ...parserOutcomes(result),
+    ...httpOutcomes(result),
+    latencyOutcome(result),
+    ...idleOutcomes(result),
+    ...memoryOutcomes(result),
+  ];
+}

@@ -1,0 +1,171 @@
+/**
+ * Runs a load generator on its cores and reads what it reports: wrk's text, autocannon's JSON.
+ */
+import { spawn } from "node:child_process";
+import { PlainError } from "../../src/runtime/types.ts";
+import { endedChildrenSeconds } from "./procfs.ts";
+import { program, ROOT } from "./programs.ts";
+import type { HttpSample } from "./types.ts";
+
+export interface LoadOptions {
+  readonly url: string;
+  readonly connections: number;
+  /** Whole seconds: wrk takes no other. */
+  readonly seconds: number;
+  /** Requests written at once on each connection; 1 is no pipelining. */
+  readonly pipelining: number;
+  readonly cpus: readonly number[];
+  readonly signal: AbortSignal;
+}
+
+/** What a load generator counted. */
+export interface LoadReport {
+  readonly requests: number;
+  readonly seconds: number;
+  readonly requestsPerSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly errors: number;
+}
+
+export interface LoadRun extends LoadReport {
+  /** Wall-clock seconds of the generator's process, its start included. */
+  readonly wallSeconds: number;
+  /** Share of its threads' time that it used. */
+  readonly utilisation: number;
+}
+
+const MICROSECONDS: Readonly<Record<string, number>> = { us: 1, ms: 1e3, s: 1e6, m: 60e6, h: 3600e6 };
+
+/** Parses a duration as wrk prints it, such as "835.90us" or "1.01m", into microseconds. */
+export function parseWrkDuration(text: string): number {
+  const match = /^([\d.]+)(us|ms|s|m|h)$/.exec(text.trim());
+  if (match === null) throw new PlainError(`"${text}" is not a duration that wrk prints.`);
+  return Number(match[1]) * MICROSECONDS[match[2]];
+}
+
+/** wrk's threads race on its histogram, and now and then it prints 0 for a percentile it lost: no number, then. */
+function knownLatency(text: string): number {
+  return parseWrkDuration(text) || Number.NaN;
+}
+
+/** @throws PlainError when the text is not a whole report of `wrk --latency`. */
+export function parseWrk(text: string): LoadReport {
+  const total = /(\d+) requests in ([\d.]+(?:us|ms|s|m|h)),/.exec(text);
+  const p50 = /^\s*50%\s+(\S+)$/m.exec(text);
+  const p99 = /^\s*99%\s+(\S+)$/m.exec(text);
+  if (total === null || p50 === null || p99 === null) throw new PlainError(`wrk did not report:\n${text}`);
+  const requests = Number(total[1]);
+  const seconds = parseWrkDuration(total[2]) / 1e6;
+  const sockets = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text)?.slice(1) ?? [];
+  const wrongStatus = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0);
+  return {
+    requests,
+    seconds,
+    requestsPerSecond: requests / seconds,
+    p50Us: knownLatency(p50[1]),
+    p99Us: knownLatency(p99[1]),
+    errors: sockets.reduce((sum, count) => sum + Number(count), wrongStatus),
+  };
+}
+
+interface AutocannonJson {
+  readonly duration: number;
+  readonly errors: number;
+  readonly timeouts: number;
+  readonly mismatches: number;
+  readonly non2xx: number;
+  readonly requests: { readonly total: number };
+  readonly latency: { readonly p50: number; readonly p99: number };
+}
+
+/** @throws PlainError when the text holds no result of `autocannon --json`. */
+export function parseAutocannon(text: string): LoadReport {
+  let result: AutocannonJson;
+  try {
+    result = JSON.parse(text.slice(text.indexOf("{"))) as AutocannonJson;
+  } catch {
+    throw new PlainError(`autocannon did not report:\n${text}`);
+  }
+  return {
+    requests: result.requests.total,
+    seconds: result.duration,
+    requestsPerSecond: result.requests.total / result.duration,
+    p50Us: result.latency.p50 * 1e3,
+    p99Us: result.latency.p99 * 1e3,
+    // autocannon counts time-outs among its errors.
+    errors: result.errors + result.mismatches + result.non2xx,
+  };
+}
+
+/** The command line of a load. One thread of the generator for each of its cores. */
+export function loadCommand(tool: HttpSample["tool"], options: LoadOptions): string[] {
+  const { connections, seconds, pipelining, url } = options;
+  const threads = options.cpus.length;
+  if (tool === "wrk") {
+    const script = pipelining === 1 ? [] : ["-s", `${ROOT}bench/load/pipeline.lua`];
+    const depth = pipelining === 1 ? [] : ["--", String(pipelining)];
+    return [
+      program("wrk"),
+      "-t",
+      `${threads}`,
+      "-c",
+      `${connections}`,
+      "-d",
+      `${seconds}s`,
+      "--latency",
+      ...script,
+      url,
+      ...depth,
+    ];
+  }
+  const workers = threads === 1 ? [] : ["-w", `${threads}`];
+  return [
+    program("autocannon"),
+    "--json",
+    "-c",
+    `${connections}`,
+    "-d",
+    `${seconds}`,
+    "-p",
+    `${pipelining}`,
+    ...workers,
+    url,
+  ];
+}
+
+/**
+ * Runs one load to its end.
+ * @throws PlainError when the generator fails or was interrupted.
+ */
+export async function runLoad(tool: HttpSample["tool"], options: LoadOptions): Promise<LoadRun> {
+  const command = loadCommand(tool, options);
+  const cpuBefore = endedChildrenSeconds();
+  const startedMs = performance.now();
+  // A group of its own: Ctrl-C in the terminal is this program's to handle.
+  const child = spawn("taskset", ["-c", options.cpus.join(","), ...command], {
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const interrupt = () => child.kill("SIGKILL");
+  options.signal.addEventListener("abort", interrupt);
+  let out = "";
+  let err = "";
+  child.stdout.on("data", (piece: Buffer) => {
+    out += piece.toString("utf8");
+  });
+  child.stderr.on("data", (piece: Buffer) => {
+    err += piece.toString("utf8");
+  });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  options.signal.removeEventListener("abort", interrupt);
+  if (options.signal.aborted) throw new PlainError("The load was interrupted.");
+  if (code !== 0) throw new PlainError(`"${command.join(" ")}" failed:\n${err || out}`);
+  const wallSeconds = (performance.now() - startedMs) / 1e3;
+  const report = tool === "wrk" ? parseWrk(out) : parseAutocannon(out);
+  const busySeconds = endedChildrenSeconds() - cpuBefore;
+  return { ...report, wallSeconds, utilisation: busySeconds / (wallSeconds * options.cpus.length) };
+}

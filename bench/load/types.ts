@@ -1,0 +1,149 @@
+/**
+ * What a run of the suite records. Raw samples are kept, so that a report can be made again from the JSON alone.
+ */
+
+export type RuntimeName = "bun" | "deno" | "node";
+
+/** A server under test. `id` is the key in the results. */
+export interface ServerSpec {
+  readonly id: string;
+  readonly title: string;
+  readonly runtime: RuntimeName;
+  /** Ringcorn takes an application; a peer has its own program. */
+  readonly kind: "ringcorn" | "peer";
+}
+
+/** One timed load on one server process. Times in seconds unless the name says otherwise. */
+export interface HttpSample {
+  readonly round: number;
+  readonly tool: "wrk" | "autocannon";
+  readonly requests: number;
+  readonly seconds: number;
+  readonly requestsPerSecond: number;
+  /**
+   * wrk: microseconds, closed loop (coordinated omission), of a whole batch when pipelined; NaN (null in JSON) where it
+   * could not tell. autocannon: whole milliseconds, as microseconds.
+   */
+  readonly p50Us: number;
+  readonly p99Us: number;
+  /** Failed connections, reads, writes, time-outs and answers other than 2xx. */
+  readonly errors: number;
+  /** User and system time of the server's processes during the load. */
+  readonly serverCpuSeconds: number;
+  /** Share of one core that the server used. */
+  readonly serverUtilisation: number;
+  /** Share of its threads' time that the load generator used; near 1 it is the bottleneck. */
+  readonly generatorUtilisation: number;
+  /** Share of the server's core that other processes or a hypervisor took: what disturbed the measurement. */
+  readonly foreignUtilisation: number;
+  readonly peakRssBytes: number;
+}
+
+export interface IdleSample {
+  readonly round: number;
+  readonly connections: number;
+  readonly idleRssBytes: number;
+  readonly idleAnonymousBytes: number;
+  readonly heldRssBytes: number;
+  readonly heldAnonymousBytes: number;
+  readonly rssPerConnection: number;
+  readonly anonymousPerConnection: number;
+}
+
+export type TransferName = "upload" | "download" | "upload, slow app" | "download, slow reader";
+
+export interface MemorySample {
+  readonly round: number;
+  readonly transfer: TransferName;
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly idleRssBytes: number;
+  readonly peakRssBytes: number;
+  readonly growthBytes: number;
+}
+
+/** One micro benchmark on one runtime. */
+export interface MicroResult {
+  readonly suite: string;
+  readonly runtime: RuntimeName;
+  readonly name: string;
+  /** Nanoseconds an operation: median and quartiles of the samples. */
+  readonly p25Ns: number;
+  readonly p50Ns: number;
+  readonly p75Ns: number;
+  /** Bytes that one operation works on, where a throughput means something. */
+  readonly bytes?: number;
+}
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly kernel: string;
+  readonly platform: string;
+  readonly serverCpu: number;
+  readonly generatorCpus: readonly number[];
+  /** The generator had to share the server's core. */
+  readonly shared: boolean;
+  readonly loadAverage: number;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+export interface HttpSuiteResult {
+  readonly pipelining: number;
+  readonly connections: number;
+  /** By server id. */
+  readonly samples: Record<string, HttpSample[]>;
+  /** Head and body of each server's answer, as it stood on the wire. */
+  readonly answers: Record<string, Answer>;
+}
+
+/** A server's answer to the request that is timed. */
+export interface Answer {
+  readonly status: number;
+  readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
+  readonly bytes: number;
+}
+
+export interface BenchResult {
+  readonly version: 1;
+  readonly startedAt: string;
+  /** The command that repeats the run. */
+  readonly command: string;
+  readonly machine: Machine;
+  readonly settings: Settings;
+  /** False when the run was interrupted. */
+  complete: boolean;
+  /** What could not be measured, and why. */
+  readonly notes: string[];
+  http: Record<string, HttpSuiteResult>;
+  idle: Record<string, IdleSample[]>;
+  memory: Record<string, MemorySample[]>;
+  micro: MicroResult[];
+}
+
+export interface Settings {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly warmupSeconds: number;
+  readonly connections: number;
+  readonly idleConnections: number;
+  readonly idleRounds: number;
+  readonly transferBytes: number;
+  readonly slowBytesPerSecond: number;
+  readonly memoryRounds: number;
+}
+
+/** What every suite is handed. */
+export interface BenchContext {
+  readonly settings: Settings;
+  readonly machine: Machine;
+  readonly result: BenchResult;
+  readonly servers: readonly ServerSpec[];
+  /** Aborted by Ctrl-C: what runs is ended, what is done is kept. */
+  readonly signal: AbortSignal;
+  /** Which tools may be used. */
+  readonly tools: readonly HttpSample["tool"][];
+  progress(line: string): void;
+}

@@ -1,0 +1,100 @@
+/**
+ * The suite's command line.
+ */
+import { PlainError } from "../src/runtime/types.ts";
+import type { Settings } from "./load/types.ts";
+
+/** For `parseArgs` of node:util. */
+export const OPTIONS = {
+  only: { type: "string" },
+  servers: { type: "string" },
+  rounds: { type: "string" },
+  seconds: { type: "string" },
+  cpus: { type: "string" },
+  json: { type: "string" },
+  quick: { type: "boolean", default: false },
+  list: { type: "boolean", default: false },
+  readme: { type: "boolean", default: false },
+  report: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+export const HELP = `npm run bench -- [options]
+
+  --only NAMES        suites to run, by name or beginning, separated by commas: micro, http, http/hello, idle, memory
+  --servers IDS       servers to compare, separated by commas (--list names them)
+  --quick             fewer and shorter rounds: to see that all works, not for figures
+  --rounds N          interleaved rounds (7; quick 3)
+  --seconds N         whole seconds a load lasts (3; quick 1)
+  --cpus S:L          core of the server and cores of the load generator, such as 0:2,3
+  --json FILE         write the raw samples there too (always kept in .bench/)
+  --list              name the suites and servers
+  --report [FILE]     print the report of an earlier result (.bench/latest.json)
+  --readme [FILE]     put an earlier result's figures into README.md
+  -h, --help
+
+Ctrl-C keeps what is done.
+`;
+
+/** Fewer rounds than this give no quartiles worth the name. */
+const FULL_ROUNDS = 7;
+
+const FULL: Settings = {
+  rounds: FULL_ROUNDS,
+  seconds: 3,
+  warmupSeconds: 1,
+  connections: 64,
+  idleConnections: 10_000,
+  idleRounds: 3,
+  transferBytes: 2 * 1024 ** 3,
+  slowBytesPerSecond: 256 * 1024 ** 2,
+  memoryRounds: 1,
+};
+
+const QUICK: Settings = {
+  ...FULL,
+  rounds: 3,
+  seconds: 1,
+  idleConnections: 2_000,
+  idleRounds: 1,
+  transferBytes: 256 * 1024 ** 2,
+  slowBytesPerSecond: 128 * 1024 ** 2,
+};
+
+function positive(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d*$/.test(text)) throw new PlainError(`--${name} takes a whole number from 1, not "${text}".`);
+  return Number(text);
+}
+
+export interface SettingValues {
+  readonly quick?: boolean;
+  readonly rounds?: string;
+  readonly seconds?: string;
+}
+
+/** @throws PlainError when a number is none. */
+export function settingsFrom(values: SettingValues): Settings {
+  const base = values.quick ? QUICK : FULL;
+  return {
+    ...base,
+    rounds: positive("rounds", values.rounds) ?? base.rounds,
+    seconds: positive("seconds", values.seconds) ?? base.seconds,
+  };
+}
+
+/**
+ * The suites that `--only` names: each part is a whole name or a beginning up to a slash.
+ * @throws PlainError when a part names nothing
+ */
+export function chooseSuites(all: readonly string[], only: string | undefined): string[] {
+  if (only === undefined) return [...all];
+  const parts = only.split(",").map((part) => part.trim());
+  const matches = (name: string, part: string) => name === part || name.startsWith(`${part}/`);
+  for (const part of parts) {
+    if (!all.some((name) => matches(name, part))) {
+      throw new PlainError(`There is no suite "${part}": choose from ${all.join(", ")}.`);
+    }
+  }
+  return all.filter((name) => parts.some((part) => matches(name, part)));
+}

@@ -1,0 +1,213 @@
+/**
+ * Makes Markdown of a run's raw samples, and puts its figures into the README.
+ */
+import { PlainError } from "../src/runtime/types.ts";
+import { compare, HTTP_GOALS, outcomes, samplesOf, titleOf } from "./goals.ts";
+import { ownFields } from "./load/parity.ts";
+import { median, type Spread, spread } from "./load/stats.ts";
+import type { BenchResult, HttpSample, MicroResult } from "./load/types.ts";
+import { formatFigures } from "./micro/harness.ts";
+
+export const FIGURES_START = "<!-- figures:start -->";
+export const FIGURES_END = "<!-- figures:end -->";
+
+/** Above this share the generator, not the server, sets the pace; and other processes disturb from a tenth on. */
+const BOTTLENECK_SHARE = 0.9;
+const DISTURBED_SHARE = 0.1;
+const TOOLS: readonly HttpSample["tool"][] = ["wrk", "autocannon"];
+
+/** A Markdown table; the first row is the head. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const [head, ...body] = rows;
+  const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const line = (row: readonly string[]) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(" | ")} |`;
+  return [line(head), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...body.map(line)].join("\n");
+}
+
+const whole = (value: number) => Math.round(value).toLocaleString("en");
+const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
+
+function withQuartiles(values: Spread, format: (value: number) => string): string {
+  return `${format(values.median)} (${format(values.q1)} to ${format(values.q3)})`;
+}
+
+/** True when the load generator was busy and the server was not: the figure is then the generator's. */
+export function generatorBound(sample: HttpSample): boolean {
+  return sample.generatorUtilisation >= BOTTLENECK_SHARE && sample.serverUtilisation < BOTTLENECK_SHARE;
+}
+
+function httpRow(id: string, samples: readonly HttpSample[]): string[] {
+  const of = (pick: (sample: HttpSample) => number) => samples.map(pick);
+  const bound = samples.filter(generatorBound).length;
+  return [
+    titleOf(id),
+    withQuartiles(spread(of((s) => s.requestsPerSecond)), whole),
+    whole(median(of((s) => s.p50Us))),
+    withQuartiles(spread(of((s) => s.p99Us)), whole),
+    median(of((s) => (s.serverCpuSeconds / s.requests) * 10_000)).toFixed(4),
+    megabytes(Math.max(...of((s) => s.peakRssBytes))),
+    String(of((s) => s.errors).reduce((sum, count) => sum + count, 0)),
+    `${whole(median(of((s) => s.serverUtilisation)) * 100)} / ${whole(median(of((s) => s.generatorUtilisation)) * 100)} %${bound > 0 ? ` (generator-bound: ${bound} of ${samples.length})` : ""}`,
+  ];
+}
+
+function httpTool(result: BenchResult, suite: string, tool: HttpSample["tool"]): string[] {
+  const ids = Object.keys(result.http[suite].samples).filter((id) => samplesOf(result, suite, id, tool).length > 0);
+  if (ids.length === 0) return [];
+  const order = ["ringcorn-bun", "bun-serve", "ringcorn-deno", "deno-serve", "node-http"];
+  ids.sort((a, b) => order.indexOf(a) - order.indexOf(b));
+  const head = [
+    "server",
+    "requests/s",
+    "p50 µs",
+    "p99 µs",
+    "CPU s / 10,000",
+    "peak MB",
+    "errors",
+    "busy: server / generator",
+  ];
+  const rows = ids.map((id) => httpRow(id, samplesOf(result, suite, id, tool)));
+  const ratios: string[][] = [];
+  for (const goal of HTTP_GOALS.filter((each) => each.suite === suite)) {
+    const found = compare(result, suite, goal.ours, goal.theirs, "requestsPerSecond", tool);
+    if (found === undefined) continue;
+    ratios.push([
+      `${titleOf(goal.ours)} / ${titleOf(goal.theirs)}`,
+      found.ofMedians.toFixed(2),
+      withQuartiles(found.perRound, (value) => value.toFixed(2)),
+    ]);
+  }
+  const ratioTable = ratios.length === 0 ? [] : [table([["ratio", "of medians", "per round (quartiles)"], ...ratios])];
+  return [`### ${suite}, ${tool}`, table([head, ...rows]), ...ratioTable];
+}
+
+function disturbance(result: BenchResult): string[] {
+  const all = Object.values(result.http).flatMap((suite) => Object.values(suite.samples).flat());
+  const disturbed = all.filter((sample) => sample.foreignUtilisation > DISTURBED_SHARE).length;
+  if (disturbed === 0) return [];
+  return [
+    `Other processes or the hypervisor took more than a tenth of the server's core during ${disturbed} of ${all.length} samples.`,
+  ];
+}
+
+function httpSection(result: BenchResult): string[] {
+  const parts: string[] = [];
+  for (const [suite, { answers, connections, pipelining }] of Object.entries(result.http)) {
+    for (const tool of TOOLS) parts.push(...httpTool(result, suite, tool));
+    const own = Object.entries(answers)
+      .map(
+        ([id, answer]) =>
+          `${titleOf(id)} ${answer.bytes} bytes${ownFields(answer)
+            .map((name) => `, ${name}`)
+            .join("")}`,
+      )
+      .join("; ");
+    parts.push(`${connections} connections, ${pipelining} deep. Answers: ${own}.`);
+  }
+  if (parts.length > 0) {
+    parts.push(
+      "wrk's latencies are those of a closed loop (coordinated omission): a stalled server is asked less. autocannon's are whole milliseconds.",
+    );
+  }
+  return [...parts, ...disturbance(result)];
+}
+
+function idleSection(result: BenchResult): string[] {
+  const rows = Object.entries(result.idle).map(([id, samples]) => [
+    titleOf(id),
+    String(samples[0].connections),
+    withQuartiles(spread(samples.map((sample) => sample.rssPerConnection)), whole),
+    withQuartiles(spread(samples.map((sample) => sample.anonymousPerConnection)), whole),
+    megabytes(median(samples.map((sample) => sample.idleRssBytes))),
+  ]);
+  if (rows.length === 0) return [];
+  const head = ["server", "connections", "RSS bytes each", "of them anonymous", "idle process MB"];
+  return ["### idle", table([head, ...rows])];
+}
+
+function memorySection(result: BenchResult): string[] {
+  const rows = Object.entries(result.memory).flatMap(([id, samples]) =>
+    [...new Set(samples.map((sample) => sample.transfer))].map((transfer) => {
+      const these = samples.filter((sample) => sample.transfer === transfer);
+      return [
+        titleOf(id),
+        transfer,
+        megabytes(these[0].bytes),
+        median(these.map((sample) => sample.seconds)).toFixed(1),
+        megabytes(median(these.map((sample) => sample.idleRssBytes))),
+        withQuartiles(spread(these.map((sample) => sample.growthBytes)), megabytes),
+      ];
+    }),
+  );
+  if (rows.length === 0) return [];
+  return [
+    "### memory",
+    table([["server", "transfer", "MB moved", "seconds", "idle MB", "peak above idle, MB"], ...rows]),
+  ];
+}
+
+function microSection(micro: readonly MicroResult[]): string[] {
+  if (micro.length === 0) return [];
+  const rows = micro.map((each) => {
+    const [, figures] = formatFigures({ ...each, name: "" }).split(": ");
+    return [each.suite, each.name, each.runtime, figures];
+  });
+  return ["### micro", table([["suite", "case", "runtime", "median (quartiles)"], ...rows])];
+}
+
+function goalsSection(result: BenchResult): string[] {
+  const rows = outcomes(result)
+    .filter((outcome) => outcome.reached !== undefined)
+    .map(({ what, goal, measured, reached }) => [what, goal, measured, reached ? "yes" : "no"]);
+  return rows.length === 0 ? [] : ["### goals", table([["what", "goal", "measured", "reached"], ...rows])];
+}
+
+function machineLine(result: BenchResult): string {
+  const { machine, settings } = result;
+  const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
+  const pinned = `server on core ${machine.serverCpu}, load on ${machine.generatorCpus.join(", ")}`;
+  const shared = machine.shared ? " (shared: the figures are for orientation only)" : "";
+  return `${machine.cpu}, ${machine.cores} cores, ${(machine.memoryBytes / 2 ** 30).toFixed(0)} GB, ${machine.platform} ${machine.kernel}; ${versions.join(", ")}; ${pinned}${shared}; ${settings.rounds} interleaved rounds of ${settings.seconds} s; ${result.startedAt.slice(0, 10)}${result.complete ? "" : "; INTERRUPTED"}.`;
+}
+
+/** The whole report. */
+export function renderReport(result: BenchResult): string {
+  const notes = result.notes.length === 0 ? [] : ["### notes", result.notes.map((note) => `- ${note}`).join("\n")];
+  return [
+    machineLine(result),
+    ...httpSection(result),
+    ...idleSection(result),
+    ...memorySection(result),
+    ...microSection(result.micro),
+    ...goalsSection(result),
+    ...notes,
+  ].join("\n\n");
+}
+
+/** The README's part: what was set out and what was measured, the machine, and the command that repeats it. */
+export function renderFigures(result: BenchResult): string {
+  const rows = outcomes(result)
+    .filter((outcome) => outcome.reached !== undefined)
+    .map(({ what, goal, measured, reached }) => [what, goal, measured, reached ? "yes" : "no"]);
+  if (rows.length === 0)
+    throw new PlainError("The result holds none of the README's figures: run the whole suite first.");
+  return [
+    table([["what", "goal", "measured", "reached"], ...rows]),
+    machineLine(result),
+    `Repeat it with \`${result.command}\`.`,
+  ].join("\n\n");
+}
+
+/**
+ * Replaces what stands between the markers.
+ * @throws PlainError when the text has not exactly one pair of them
+ */
+export function replaceFigures(text: string, figures: string): string {
+  const start = text.indexOf(FIGURES_START);
+  const end = text.indexOf(FIGURES_END);
+  const once = start === text.lastIndexOf(FIGURES_START) && end === text.lastIndexOf(FIGURES_END);
+  if (start < 0 || end < start || !once) {
+    throw new PlainError(`The README needs one line ${FIGURES_START} and, below it, one line ${FIGURES_END}.`);
+  }
+  return `${text.slice(0, start + FIGURES_START.length)}\n\n${figures}\n\n${text.slice(end)}`;
+}

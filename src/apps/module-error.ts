@@ -1,0 +1,68 @@
+/** An application module's own error as text: its message, place and stack, without the server's frames. */
+
+/** Folders of the server (below src/) whose frames stand between the module and the process's start. */
+const OWN_FOLDERS = ["apps/load.ts", "cli/", "runtime/", "supervise/"];
+const SOURCE_ROOT = new URL("../", import.meta.url);
+/** A stack longer than this says nothing more. */
+const MOST_LINES = 40;
+
+// The runtimes colour some messages; the log escapes what is left of control characters.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
+const COLOURS = /\x1b\[[0-9;]*m/g;
+
+/** Bun's errors of a module that can't be parsed. */
+interface Position {
+  readonly lineText: string;
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+function positionOf(error: object): Position | undefined {
+  const position = (error as { position?: Partial<Position> | null }).position;
+  return typeof position?.file === "string" && typeof position.line === "number" ? (position as Position) : undefined;
+}
+
+function isOwnFrame(line: string): boolean {
+  if (!/^\s+at /.test(line)) return false;
+  return OWN_FOLDERS.some((folder) => {
+    const url = new URL(folder, SOURCE_ROOT);
+    return line.includes(url.href) || line.includes(url.pathname);
+  });
+}
+
+/** `/work/app.ts` as `./app.ts` where it is below the working directory. */
+function shorten(text: string, directory: string): string {
+  const prefix = directory.endsWith("/") ? directory : `${directory}/`;
+  return text.replaceAll(`file://${prefix}`, "./").replaceAll(`(${prefix}`, "(./").replaceAll(`at ${prefix}`, "at ./");
+}
+
+function describePosition(message: string, { file, line, column, lineText }: Position): string {
+  return `${message}\n    at ${file}:${line}:${column}\n  ${lineText}\n  ${" ".repeat(Math.max(0, column - 1))}^`;
+}
+
+function describeOne(error: Error): string {
+  const position = positionOf(error);
+  if (position !== undefined) return describePosition(`SyntaxError: ${error.message}`, position);
+  const stack = typeof error.stack === "string" && error.stack !== "" ? error.stack : `${error.name}: ${error.message}`;
+  const head = stack.includes(error.message) ? stack : `${error.name}: ${error.message}\n${stack}`;
+  return head
+    .split("\n")
+    .filter((line) => !isOwnFrame(line))
+    .slice(0, MOST_LINES)
+    .join("\n");
+}
+
+/** Text of several lines about anything that was thrown; paths below `directory` are shortened. */
+export function describeModuleError(error: unknown, directory: string): string {
+  let text: string;
+  if (error instanceof AggregateError) {
+    text = [error, ...error.errors].map((one) => (one instanceof Error ? describeOne(one) : String(one))).join("\n");
+  } else if (error instanceof Error) {
+    text = describeOne(error);
+    if (error.cause instanceof Error) text += `\nCaused by: ${describeOne(error.cause)}`;
+  } else {
+    text = `It threw ${typeof error === "string" ? JSON.stringify(error) : String(error)}, which is no Error.`;
+  }
+  return shorten(text.replace(COLOURS, "").trimEnd(), directory);
+}

@@ -1,0 +1,99 @@
+/**
+ * The field lines of a received head, decoded when they are looked at: RFC 9112 section 5.
+ * The head has been parsed and found valid, so walking it again needs no checks.
+ */
+import type { HeaderPair } from "./types.ts";
+
+const COLON = 0x3a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const TAB = 0x09;
+
+/**
+ * Field lines as ASGI has them: an iterable of `[name, value]` byte strings, names lowercased, in order.
+ * It keeps the head's bytes and makes the pairs on first use.
+ */
+export class HeaderList implements Iterable<HeaderPair> {
+  #bytes: Uint8Array | null;
+  #start: number;
+  #end: number;
+  #pairs: HeaderPair[] | null = null;
+
+  /** @param bytes field lines in `bytes[start, end)`, each ended by CRLF; they must not change afterwards */
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  /** The pairs as an array; the same one each time. */
+  pairs(): readonly HeaderPair[] {
+    if (this.#pairs === null) {
+      this.#pairs = this.#bytes === null ? [] : splitFieldLines(this.#bytes, this.#start, this.#end);
+      this.#bytes = null;
+    }
+    return this.#pairs;
+  }
+
+  get length(): number {
+    return this.pairs().length;
+  }
+
+  at(index: number): HeaderPair | undefined {
+    return this.pairs().at(index);
+  }
+
+  [Symbol.iterator](): Iterator<HeaderPair> {
+    return this.pairs()[Symbol.iterator]();
+  }
+
+  map<T>(change: (pair: HeaderPair, index: number) => T): T[] {
+    return this.pairs().map(change);
+  }
+
+  filter(wanted: (pair: HeaderPair, index: number) => boolean): HeaderPair[] {
+    return this.pairs().filter(wanted);
+  }
+
+  find(wanted: (pair: HeaderPair, index: number) => boolean): HeaderPair | undefined {
+    return this.pairs().find(wanted);
+  }
+
+  some(wanted: (pair: HeaderPair, index: number) => boolean): boolean {
+    return this.pairs().some(wanted);
+  }
+
+  forEach(visit: (pair: HeaderPair, index: number) => void): void {
+    this.pairs().forEach((pair, index) => {
+      visit(pair, index);
+    });
+  }
+}
+
+/** Splits valid field lines into pairs of their own memory: names lowercased, values without surrounding white space. */
+export function splitFieldLines(bytes: Uint8Array, start: number, end: number): HeaderPair[] {
+  const pairs: HeaderPair[] = [];
+  let at = start;
+  while (at < end && bytes[at] !== CR) {
+    const nameStart = at;
+    while (bytes[at] !== COLON) at++;
+    const nameEnd = at++;
+    while (bytes[at] === SPACE || bytes[at] === TAB) at++;
+    const valueStart = at;
+    while (bytes[at] !== CR) at++;
+    let valueEnd = at;
+    while (valueEnd > valueStart && (bytes[valueEnd - 1] === SPACE || bytes[valueEnd - 1] === TAB)) valueEnd--;
+    pairs.push([lowercase(bytes, nameStart, nameEnd), bytes.slice(valueStart, valueEnd)]);
+    at += 2;
+  }
+  return pairs;
+}
+
+export function lowercase(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const name = bytes.slice(start, end);
+  for (let i = 0; i < name.length; i++) {
+    const byte = name[i];
+    if (byte >= 0x41 && byte <= 0x5a) name[i] = byte | 0x20;
+  }
+  return name;
+}

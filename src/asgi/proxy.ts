@@ -1,0 +1,76 @@
+/**
+ * X-Forwarded-For and X-Forwarded-Proto from trusted peers.
+ * The client is the rightmost address that is not itself a trusted proxy: what stands left of it is hearsay.
+ */
+import ipaddr from "ipaddr.js";
+
+type Network = [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+/** Decides which peers may say where a request came from. */
+export class TrustedPeers {
+  readonly #all: boolean;
+  readonly #networks: Network[] = [];
+  /** Names that are no addresses, such as a Unix socket's empty peer name. */
+  readonly #literals = new Set<string>();
+
+  /**
+   * @param entries addresses, CIDR networks, or "*"
+   * @throws Error when an entry that has the shape of a network is malformed
+   */
+  constructor(entries: readonly string[]) {
+    this.#all = entries.includes("*");
+    for (const entry of entries) {
+      if (entry === "*" || entry === "") continue;
+      if (entry.includes("/")) this.#networks.push(ipaddr.parseCIDR(entry));
+      else if (ipaddr.isValid(entry)) {
+        const address = ipaddr.process(entry);
+        this.#networks.push([address, address.kind() === "ipv4" ? 32 : 128]);
+      } else this.#literals.add(entry);
+    }
+  }
+
+  has(host: string): boolean {
+    if (this.#all) return true;
+    if (host === "" || !ipaddr.isValid(host)) return this.#literals.has(host);
+    const address = ipaddr.process(host);
+    return this.#networks.some(([network, bits]) => {
+      if (address.kind() === "ipv4" && network.kind() === "ipv4") return (address as ipaddr.IPv4).match(network as ipaddr.IPv4, bits);
+      if (address.kind() === "ipv6" && network.kind() === "ipv6") return (address as ipaddr.IPv6).match(network as ipaddr.IPv6, bits);
+      return false;
+    });
+  }
+
+  /**
+   * The client's address from the list in X-Forwarded-For: the rightmost untrusted one, or the leftmost when all
+   * are trusted. Undefined when the list is empty or that entry is no address.
+   */
+  clientOf(forwardedFor: string): readonly [host: string, port: number] | undefined {
+    const entries = forwardedFor.split(",").map((entry) => entry.trim());
+    let chosen: readonly [string, number] | undefined;
+    for (let i = entries.length - 1; i >= 0; i--) {
+      const entry = parseEntry(entries[i]);
+      if (entry === undefined) return chosen;
+      chosen = entry;
+      if (this.#all ? i === 0 : !this.has(entry[0])) return entry;
+    }
+    return chosen;
+  }
+}
+
+/** `1.2.3.4`, `1.2.3.4:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`. */
+function parseEntry(text: string): readonly [host: string, port: number] | undefined {
+  if (ipaddr.isValid(text) && /[.:]/.test(text)) return [text, 0];
+  const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
+  if (bracketed !== null) return ipaddr.IPv6.isValid(bracketed[1]) ? [bracketed[1], Number(bracketed[2] ?? 0)] : undefined;
+  const withPort = /^(\d+\.\d+\.\d+\.\d+):(\d{1,5})$/.exec(text);
+  if (withPort !== null) return ipaddr.IPv4.isValid(withPort[1]) ? [withPort[1], Number(withPort[2])] : undefined;
+  return undefined;
+}
+
+/** The scheme that the nearest proxy states (the rightmost of a list), or undefined when it is not a known one. */
+export function forwardedScheme(value: string): "http" | "https" | undefined {
+  const last = value.slice(value.lastIndexOf(",") + 1).trim().toLowerCase();
+  if (last === "https" || last === "wss") return "https";
+  if (last === "http" || last === "ws") return "http";
+  return undefined;
+}

@@ -1,0 +1,112 @@
+/** The command: reads its arguments and environment, serves, and ends the process with an exit code. */
+import manifest from "../../package.json" with { type: "json" };
+import { createAccessLog } from "../observe/access.ts";
+import { createLogger, sanitizeMessage } from "../observe/log.ts";
+import { PlainError, type Runtime } from "../runtime/types.ts";
+import { failureText } from "../supervise/worker.ts";
+import { banner } from "./banner.ts";
+import { type Config, needsSupervisor } from "./config.ts";
+import { exportEnvironment, mergeEnvironment, readEnvFile } from "./environment.ts";
+import { parseArguments } from "./parse.ts";
+import { adviceOn, type Environment, envFileOf, resolveConfig, UsageError } from "./resolve.ts";
+import { type DefaultApp, type ServeContext, serveAlone, serveAsWorker, serveSupervised } from "./serve.ts";
+
+/** The application could not be loaded or started, the address not bound, or a second signal ended the server. */
+export const EXIT_FAILURE = 1;
+/** A mistake in the options, as most command-line programs have it. */
+export const EXIT_USAGE = 2;
+/** Width of the help when the terminal does not tell. */
+const DEFAULT_COLUMNS = 100;
+
+export interface MainOptions {
+  /** Module of the application that is served when none is named. Default: the built-in demo. */
+  readonly defaultApp?: DefaultApp;
+}
+
+interface Settings {
+  readonly config: Config;
+  /** The variables of the environment file. */
+  readonly file: Environment;
+  readonly environment: Environment;
+}
+
+function readSettings(runtime: Runtime): Settings | { readonly text: string } {
+  const process = runtime.env();
+  const parsed = parseArguments(runtime.arguments(), {
+    version: `ringcorn ${manifest.version} (${runtime.name} ${runtime.version})`,
+    columns: Number(process.COLUMNS) || DEFAULT_COLUMNS,
+    colours: wantsColours(runtime.stdoutIsTerminal, process),
+  });
+  if ("text" in parsed) return parsed;
+  const envFile = envFileOf(parsed, process);
+  const file = envFile === undefined ? {} : readEnvFile(runtime, envFile);
+  const environment = mergeEnvironment(file, process);
+  return { config: resolveConfig(parsed, environment), file, environment };
+}
+
+/** Colours on terminals only, and not where https://no-color.org or a dumb terminal forbids them. */
+function wantsColours(isTerminal: boolean, environment: Environment): boolean {
+  return isTerminal && !environment.NO_COLOR && environment.TERM !== "dumb";
+}
+
+function contextOf(runtime: Runtime, { config, environment }: Settings, defaultApp: DefaultApp): ServeContext {
+  const colours = wantsColours(runtime.stderrIsTerminal, environment);
+  const logger = createLogger((line) => runtime.writeErr(line), { level: config.command.logLevel, colours });
+  return {
+    runtime,
+    config,
+    logger,
+    access: createAccessLog(runtime, wantsColours(runtime.stdoutIsTerminal, environment)),
+    defaultApp,
+    onServing: (address) => {
+      if (!logger.enabled("info")) return;
+      runtime.writeErr(banner({ version: manifest.version, runtime, config, address, colours }));
+    },
+  };
+}
+
+async function serve(runtime: Runtime, settings: Settings, defaultApp: DefaultApp): Promise<number> {
+  const context = contextOf(runtime, settings, defaultApp);
+  const link = runtime.parentLink();
+  const supervised = link === undefined && needsSupervisor(settings.config);
+  // A supervisor's own environment stays as it was: its workers inherit it, and read the file themselves.
+  if (!supervised) exportEnvironment(settings.file, runtime.env());
+  if (link === undefined)
+    for (const advice of adviceOn(settings.config, settings.environment)) context.logger.warning(advice);
+  try {
+    if (link !== undefined) return await serveAsWorker(context, link);
+    if (supervised) return await serveSupervised(context, runtime.arguments());
+    return await serveAlone(context);
+  } catch (error) {
+    context.logger.critical(failureText(error));
+    return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
+  } finally {
+    context.access.flush();
+  }
+}
+
+/** Tells a mistake in the options: a worker's supervisor, which logs it, or the user. */
+function usageFailed(runtime: Runtime, error: unknown): number {
+  const exitCode = error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
+  const link = runtime.parentLink();
+  if (link !== undefined) link.send({ type: "failed", message: failureText(error), exitCode });
+  else runtime.writeErr(`Error: ${sanitizeMessage(failureText(error))}\n`);
+  return exitCode;
+}
+
+/** Runs the command line of this process, and ends the process. */
+export async function main(runtime: Runtime, options: MainOptions = {}): Promise<never> {
+  const defaultApp = options.defaultApp ?? (() => import("../apps/demo/app.ts"));
+  let settings: Settings | { readonly text: string };
+  try {
+    settings = readSettings(runtime);
+  } catch (error) {
+    if (!(error instanceof PlainError)) throw error;
+    return runtime.exit(usageFailed(runtime, error));
+  }
+  if ("text" in settings) {
+    runtime.writeOut(settings.text);
+    return runtime.exit(0);
+  }
+  return runtime.exit(await serve(runtime, settings, defaultApp));
+}

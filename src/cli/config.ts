@@ -1,0 +1,63 @@
+/**
+ * The typed configuration that options, environment and defaults make together. What is added later (configuration
+ * files, log formats, metrics, several addresses) becomes another source or another field here.
+ */
+import type { LogLevel } from "../observe/log.ts";
+import { DEFAULT_OPTIONS, type ServerOptions } from "../server/options.ts";
+
+/** What the command line decides besides the server's own options. */
+export interface CommandConfig {
+  /** Server processes. */
+  readonly workers: number;
+  /** Start again when a file changes. */
+  readonly reload: boolean;
+  /** Directories to watch; none given: the application directory. */
+  readonly reloadDirs: readonly string[];
+  readonly reloadIncludes: readonly string[];
+  /** Besides the built-in ones. */
+  readonly reloadExcludes: readonly string[];
+  /** Requests after which a process is replaced; 0: never. */
+  readonly maxRequests: number;
+  /** Up to this many requests are added to `maxRequests`, at random in each process. */
+  readonly maxRequestsJitter: number;
+  /** Directory that the application's path is relative to; undefined: the working directory. */
+  readonly appDir: string | undefined;
+  /** The export is a function that makes the application. */
+  readonly factory: boolean;
+  readonly envFile: string | undefined;
+  readonly logLevel: LogLevel;
+  /** Stop when the parent process ends; undefined: only under a package manager's script runner. */
+  readonly exitWithParent: boolean | undefined;
+}
+
+export interface Config {
+  /** The application's path, with `:name` of its export; undefined: the built-in demo. */
+  readonly app: string | undefined;
+  readonly command: CommandConfig;
+  readonly server: ServerOptions;
+}
+
+/** Enough for any machine, and few enough that a typing mistake does not bring it down. */
+export const MOST_WORKERS = 1024;
+
+export const DEFAULT_COMMAND: CommandConfig = {
+  workers: 1,
+  reload: false,
+  reloadDirs: [],
+  reloadIncludes: ["*.ts", "*.tsx", "*.js", "*.jsx", "*.mjs", "*.json"],
+  reloadExcludes: [],
+  maxRequests: 0,
+  maxRequestsJitter: 0,
+  appDir: undefined,
+  factory: false,
+  envFile: undefined,
+  logLevel: "info",
+  exitWithParent: undefined,
+};
+
+export const DEFAULT_CONFIG: Config = { app: undefined, command: DEFAULT_COMMAND, server: DEFAULT_OPTIONS };
+
+/** Whether the processes that serve are children of a supervisor, or this process serves itself. */
+export function needsSupervisor(config: Config): boolean {
+  return config.command.workers > 1 || config.command.reload || config.command.maxRequests > 0;
+}

@@ -1,0 +1,30 @@
+/** The file of `--env-file`: read with dotenv's rules on both runtimes, since each has rules of its own. */
+import { parse } from "dotenv";
+import type { Runtime } from "../runtime/types.ts";
+import { type Environment, UsageError } from "./resolve.ts";
+
+/**
+ * Reads a file of NAME=VALUE lines.
+ * @throws UsageError when it can't be read
+ */
+export function readEnvFile(runtime: Pick<Runtime, "readTextFile" | "resolvePath">, path: string): Environment {
+  let text: string;
+  try {
+    text = runtime.readTextFile(runtime.resolvePath(path));
+  } catch {
+    throw new UsageError(`The environment file ${path} can't be read; check its path and permissions.`);
+  }
+  return parse(text);
+}
+
+/** The file's variables with those of the process, which win, also when they are empty. */
+export function mergeEnvironment(file: Environment, process: Environment): Environment {
+  const merged: Record<string, string | undefined> = { ...file };
+  for (const [name, value] of Object.entries(process)) if (value !== undefined) merged[name] = value;
+  return merged;
+}
+
+/** Sets the file's variables in the process where they are not set: the application sees them. */
+export function exportEnvironment(file: Environment, process: Record<string, string | undefined>): void {
+  for (const [name, value] of Object.entries(file)) if (process[name] === undefined) process[name] = value;
+}

@@ -1,0 +1,334 @@
+/**
+ * Every option as one row of a table: the command line, the environment variables, the help and docs/options.md are
+ * made from it. Names are uvicorn's where it has the option.
+ */
+import { DEFAULT_LIMITS, DEFAULT_OPTIONS, type ServerLimits, type ServerOptions } from "../server/options.ts";
+import { type CommandConfig, DEFAULT_COMMAND, MOST_WORKERS } from "./config.ts";
+import { networks } from "./networks.ts";
+import * as kinds from "./values.ts";
+
+export const GROUPS = [
+  "Application",
+  "Address",
+  "Processes",
+  "Reload",
+  "HTTP",
+  "Proxies",
+  "Limits",
+  "Timeouts",
+  "Logging",
+  "Environment",
+] as const;
+export type Group = (typeof GROUPS)[number];
+
+/** Part of the configuration that a row's field is in. */
+export type Section = "command" | "server" | "limits";
+
+export interface OptionRow {
+  /** Without the dashes. */
+  readonly name: string;
+  readonly group: Group;
+  readonly kind: kinds.Kind<unknown>;
+  readonly description: string;
+  /** The default as shown; empty when there is none. */
+  readonly shownDefault: string;
+  readonly section: Section;
+  readonly field: string;
+}
+
+/** `--reload-dir` is `RINGCORN_RELOAD_DIR` in the environment. */
+export function variableOf(name: string): string {
+  return `RINGCORN_${name.toUpperCase().replaceAll("-", "_")}`;
+}
+
+type Add<Fields> = <K extends keyof Fields & string>(
+  field: K,
+  name: string,
+  kind: kinds.Kind<Fields[K]>,
+  description: string,
+  shownDefault?: string,
+) => OptionRow;
+
+/** Rows of one group whose fields are in one section; the kind's type is checked against the field's. */
+function rows<Fields>(section: Section, defaults: Fields, group: Group): Add<Fields> {
+  return (field, name, kind, description, shownDefault) => ({
+    name,
+    group,
+    kind: kind as kinds.Kind<unknown>,
+    description,
+    shownDefault: shownDefault ?? kind.show(defaults[field]),
+    section,
+    field,
+  });
+}
+
+const command = (group: Group): Add<CommandConfig> => rows("command", DEFAULT_COMMAND, group);
+const server = (group: Group): Add<ServerOptions> => rows("server", DEFAULT_OPTIONS, group);
+const limit = (group: Group): Add<ServerLimits> => rows("limits", DEFAULT_LIMITS, group);
+
+const MOST = Number.MAX_SAFE_INTEGER;
+const MOST_PORT = 65_535;
+/** listen(2) takes an int. */
+const MOST_BACKLOG = 2_147_483_647;
+/** No request line is shorter than `GET / HTTP/1.0`. */
+const LEAST_LINE_BYTES = 14;
+
+function applicationRows(): OptionRow[] {
+  const option = command("Application");
+  const serve = server("Application");
+  return [
+    option(
+      "appDir",
+      "app-dir",
+      kinds.optionalText("<path>", "a path"),
+      "Directory that the application's path is relative to.",
+      "the working directory",
+    ),
+    option(
+      "factory",
+      "factory",
+      kinds.toggle,
+      "The export is a function, called without arguments, that returns the application.",
+    ),
+    serve(
+      "lifespan",
+      "lifespan",
+      kinds.lifespan,
+      "Lifespan events: auto asks the application and goes on when it knows none.",
+    ),
+    serve(
+      "rootPath",
+      "root-path",
+      kinds.pathPrefix,
+      "Path that the application is mounted at behind a proxy (root_path of the scope).",
+    ),
+  ];
+}
+
+function addressRows(): OptionRow[] {
+  const option = server("Address");
+  return [
+    option(
+      "host",
+      "host",
+      kinds.text("<host>", "an address or host name"),
+      "Address to listen on; 0.0.0.0 or :: for all.",
+    ),
+    option("port", "port", kinds.integer("<port>", 0, MOST_PORT), "Port to listen on; 0 picks a free one."),
+    option("uds", "uds", kinds.optionalText("<path>", "a path"), "Listen on a Unix socket instead of host and port."),
+    option("udsMode", "uds-mode", kinds.octal(), "Permission bits of the Unix socket, in octal."),
+    option("backlog", "backlog", kinds.integer("<count>", 1, MOST_BACKLOG), "Connections that wait to be accepted."),
+  ];
+}
+
+function processRows(): OptionRow[] {
+  const option = command("Processes");
+  const count = kinds.integer("<count>", 0, MOST);
+  return [
+    option("workers", "workers", kinds.integer("<count>", 1, MOST_WORKERS), "Server processes on the same port."),
+    option("maxRequests", "limit-max-requests", count, "Replace a process after this many requests; 0 never."),
+    option(
+      "maxRequestsJitter",
+      "limit-max-requests-jitter",
+      count,
+      "Add up to this many requests at random, so that not all are replaced at once.",
+    ),
+    option(
+      "exitWithParent",
+      "exit-with-parent",
+      kinds.optionalToggle,
+      "Stop when the parent process ends.",
+      "on under npm run and the like, else off",
+    ),
+  ];
+}
+
+function reloadRows(): OptionRow[] {
+  const option = command("Reload");
+  return [
+    option("reload", "reload", kinds.toggle, "Start again when a file changes; for development."),
+    option(
+      "reloadDirs",
+      "reload-dir",
+      kinds.list("<path>", "a path"),
+      "Directory to watch; can be repeated.",
+      "the application directory",
+    ),
+    option("reloadIncludes", "reload-include", kinds.list("<glob>", "a pattern"), "Files to watch; can be repeated."),
+    option(
+      "reloadExcludes",
+      "reload-exclude",
+      kinds.list("<glob>", "a pattern"),
+      "Files and directories not to watch; can be repeated.",
+      "names that begin with a dot, node_modules, dist and build are never watched",
+    ),
+  ];
+}
+
+function httpRows(): OptionRow[] {
+  const option = server("HTTP");
+  return [
+    option("headers", "header", kinds.fields, "Header field added to every response that lacks it; can be repeated."),
+    option("serverHeader", "server-header", kinds.toggle, "Send the Server field."),
+    option("dateHeader", "date-header", kinds.toggle, "Send the Date field."),
+  ];
+}
+
+function proxyRows(): OptionRow[] {
+  const option = server("Proxies");
+  return [
+    option(
+      "proxyHeaders",
+      "proxy-headers",
+      kinds.toggle,
+      "Take the client's address and scheme from X-Forwarded-For and X-Forwarded-Proto of trusted proxies.",
+    ),
+    option(
+      "forwardedAllowIps",
+      "forwarded-allow-ips",
+      networks,
+      "Trusted proxies: addresses and networks with commas, or * for all.",
+    ),
+  ];
+}
+
+function limitRows(): OptionRow[] {
+  const option = limit("Limits");
+  const count = (least: number): kinds.Kind<number> => kinds.integer("<count>", least, MOST);
+  return [
+    option("concurrency", "limit-concurrency", count(0), "Requests in flight at once; above it 503; 0 no limit."),
+    option(
+      "connections",
+      "limit-connections",
+      count(0),
+      "Connections at once; above it 503; 0 as many as descriptors allow.",
+    ),
+    option(
+      "requestsPerConnection",
+      "limit-requests-per-connection",
+      count(0),
+      "Requests that one connection may make; 0 no limit.",
+    ),
+    option("requestLineBytes", "limit-request-line", kinds.size(LEAST_LINE_BYTES), "Request line; beyond it 414."),
+    option(
+      "headBytes",
+      "limit-head",
+      kinds.size(LEAST_LINE_BYTES),
+      "Request line and header fields together; beyond it 431.",
+    ),
+    option("fieldCount", "limit-fields", count(1), "Header fields in a request; beyond it 431."),
+    option("bodyBytes", "limit-body", kinds.size(), "Request body; beyond it 413; 0 no limit."),
+    option(
+      "bodyWatermarkBytes",
+      "limit-body-buffer",
+      kinds.size(1),
+      "Request body held for an application that does not read; reading pauses beyond it.",
+    ),
+    option("chunkExtensionBytes", "limit-chunk-extension", kinds.size(), "Extensions of one chunk; beyond it 400."),
+    option(
+      "chunkExtensionTotalBytes",
+      "limit-chunk-extensions",
+      kinds.size(),
+      "Extensions of all chunks of a body; beyond it 400.",
+    ),
+    option("trailerBytes", "limit-trailers", kinds.size(), "Trailer section of a body; beyond it 431."),
+    option("trailerCount", "limit-trailer-fields", count(0), "Fields in a trailer section; beyond it 431."),
+    option(
+      "pipelinedRequests",
+      "limit-pipelined",
+      count(1),
+      "Requests queued behind the current one of a connection; reading pauses beyond it.",
+    ),
+    option(
+      "pipelinedBytes",
+      "limit-pipelined-bytes",
+      kinds.size(1),
+      "Bytes queued behind the current request; reading pauses beyond it.",
+    ),
+    option(
+      "lingerBytes",
+      "limit-linger",
+      kinds.size(),
+      "Bytes drained from a closing connection, so that its last response arrives.",
+    ),
+  ];
+}
+
+function timeoutRows(): OptionRow[] {
+  const option = limit("Timeouts");
+  const serve = server("Timeouts");
+  return [
+    option(
+      "keepAliveTimeoutMs",
+      "timeout-keep-alive",
+      kinds.seconds(),
+      "Close a connection that is idle for this long.",
+    ),
+    serve(
+      "gracefulTimeoutMs",
+      "timeout-graceful-shutdown",
+      kinds.seconds(),
+      "Requests in flight get this long when the server stops.",
+    ),
+    serve(
+      "gracefulNoticeMs",
+      "timeout-graceful-notice",
+      kinds.seconds(),
+      "Streaming applications hear of the disconnect this long before that deadline.",
+    ),
+    option(
+      "headerTimeoutMs",
+      "timeout-header",
+      kinds.seconds(),
+      "A request's head must have arrived within this; else 408.",
+    ),
+    option("bodyTimeoutMs", "timeout-body", kinds.seconds(), "Longest pause inside a request body."),
+    option(
+      "writeTimeoutMs",
+      "timeout-write",
+      kinds.seconds(),
+      "Longest time that a client may take no byte of its response.",
+    ),
+    option("lingerTimeoutMs", "timeout-linger", kinds.seconds(), "Longest time that a closing connection is drained."),
+  ];
+}
+
+function otherRows(): OptionRow[] {
+  return [
+    command("Logging")(
+      "logLevel",
+      "log-level",
+      kinds.logLevel,
+      "Least severe level that is logged: critical, error, warning, info, debug or trace.",
+    ),
+    server("Logging")("accessLog", "access-log", kinds.toggle, "Log each request on standard output."),
+    command("Environment")(
+      "envFile",
+      "env-file",
+      kinds.optionalText("<path>", "a path"),
+      "File of NAME=VALUE lines for the environment; what is set already stays.",
+    ),
+  ];
+}
+
+export const OPTIONS: readonly OptionRow[] = [
+  ...applicationRows(),
+  ...addressRows(),
+  ...processRows(),
+  ...reloadRows(),
+  ...httpRows(),
+  ...proxyRows(),
+  ...limitRows(),
+  ...timeoutRows(),
+  ...otherRows(),
+];
+
+/** A switch: takes no value on the command line. */
+export function isSwitch(row: OptionRow): boolean {
+  return row.kind.placeholder === "";
+}
+
+/** A switch that is on unless told otherwise, or decided by the server: `--no-name` exists too. */
+export function hasNegation(row: OptionRow): boolean {
+  return isSwitch(row) && row.shownDefault !== "off";
+}

@@ -1,0 +1,142 @@
+/** Serving: in this process alone, as a worker, or as the supervisor of workers. Each resolves with the exit code. */
+import { applicationOf, loadApplication, splitTarget } from "../apps/load.ts";
+import type { Application } from "../asgi/types.ts";
+import type { BufferedAccessLog } from "../observe/access.ts";
+import type { Logger } from "../observe/log.ts";
+import type { ParentLink, Runtime, SocketAddress } from "../runtime/types.ts";
+import type { ServerOptions } from "../server/options.ts";
+import { startServer } from "../server/server.ts";
+import { wantsParentWatch, watchParent } from "../supervise/parent.ts";
+import { supervise } from "../supervise/supervisor.ts";
+import type { WatchOptions } from "../supervise/watch.ts";
+import { runWorker } from "../supervise/worker.ts";
+import { type Config, DEFAULT_COMMAND } from "./config.ts";
+
+/** The module that is served when the command line names none. */
+export type DefaultApp = () => Promise<Record<string, unknown>>;
+
+export interface ServeContext {
+  readonly runtime: Runtime;
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly access: BufferedAccessLog;
+  readonly defaultApp: DefaultApp;
+  /** The server listens; for the banner. */
+  onServing(address: SocketAddress): void;
+}
+
+async function loadConfigured({ runtime, config, defaultApp }: ServeContext): Promise<Application> {
+  if (config.app === undefined) {
+    return applicationOf(runtime, await defaultApp(), "the built-in application", undefined, false);
+  }
+  const { appDir, factory } = config.command;
+  return loadApplication(runtime, { target: config.app, appDir, factory });
+}
+
+/** Serves in this process until a signal, or the parent's end. */
+export async function serveAlone(context: ServeContext): Promise<number> {
+  const { runtime, config, logger, access } = context;
+  return new Promise((resolve, reject) => {
+    let stopping = false;
+    let stopServer: (() => Promise<void>) | undefined;
+    const stop = (why: string) => () => {
+      if (stopping) return resolve(1);
+      stopping = true;
+      logger.info(why);
+      if (stopServer === undefined) resolve(0);
+      else stopServer().then(() => resolve(0), reject);
+    };
+    runtime.onSignal("SIGINT", stop("Stopping; once more to stop at once."));
+    runtime.onSignal("SIGTERM", stop("Stopping."));
+    if (wantsParentWatch(config.command.exitWithParent, runtime.env())) {
+      watchParent(runtime, stop("The parent process has ended; stopping."));
+    }
+    const run = async (): Promise<void> => {
+      const server = await startServer(await loadConfigured(context), config.server, serverParts(context));
+      stopServer = () => server.stop();
+      context.onServing(server.address);
+      await server.stopped;
+      access.flush();
+    };
+    run().then(() => stopping || resolve(0), reject);
+  });
+}
+
+function serverParts({ runtime, logger, access, config }: ServeContext) {
+  return { runtime, logger, access: config.server.accessLog ? access : undefined };
+}
+
+/** An application that tells once when it has been called for `limit` requests. */
+export function countRequests(app: Application, limit: number, reached: () => void): Application {
+  let requests = 0;
+  return (scope, receive, send) => {
+    if (scope.type !== "lifespan") {
+      requests += 1;
+      if (requests === limit) reached();
+    }
+    return app(scope, receive, send);
+  };
+}
+
+/** `--limit-max-requests` with this process's share of the jitter. */
+export function requestLimit(config: Config, random: () => number): number {
+  const { maxRequests, maxRequestsJitter } = config.command;
+  return maxRequests + Math.floor(random() * (maxRequestsJitter + 1));
+}
+
+/** Serves as a worker until the supervisor says stop, or is gone. */
+export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<number> {
+  const { runtime, config, logger } = context;
+  return runWorker({
+    runtime,
+    logger,
+    link,
+    start: async (bind, retire) => {
+      let app = await loadConfigured(context);
+      if (config.command.maxRequests > 0) app = countRequests(app, requestLimit(config, Math.random), retire);
+      const options: ServerOptions = { ...config.server, ...bind };
+      return startServer(app, options, serverParts(context));
+    },
+  });
+}
+
+/** Directories to watch: as given, else the application directory, and the application's own where that is elsewhere. */
+function watchedDirectories(runtime: Runtime, config: Config): string[] {
+  const { appDir, reloadDirs } = config.command;
+  if (reloadDirs.length > 0) return reloadDirs.map((directory) => runtime.resolvePath(directory));
+  const base = runtime.resolvePath(appDir ?? ".");
+  if (config.app === undefined) return [base];
+  const folder = runtime.resolvePath(base, splitTarget(config.app).path, "..");
+  return folder === base || folder.startsWith(base.replace(/\/?$/, "/")) ? [base] : [base, folder];
+}
+
+function watchOptions(runtime: Runtime, config: Config): WatchOptions {
+  const { reloadIncludes, reloadExcludes, envFile } = config.command;
+  return {
+    directories: watchedDirectories(runtime, config),
+    files: envFile === undefined ? [] : [runtime.resolvePath(envFile)],
+    includes: reloadIncludes,
+    includesGiven: reloadIncludes !== DEFAULT_COMMAND.reloadIncludes,
+    excludes: reloadExcludes,
+  };
+}
+
+/** Runs worker processes of the same command until a signal. */
+export function serveSupervised(context: ServeContext, argv: readonly string[]): Promise<number> {
+  const { runtime, config, logger } = context;
+  const { command, server } = config;
+  const options = {
+    command: [...runtime.selfCommand(), ...argv],
+    // As they were given: the workers read the environment file themselves, also after it has changed.
+    environment: runtime.env(),
+    host: server.host,
+    port: server.port,
+    uds: server.uds,
+    workers: command.workers,
+    watch: command.reload ? watchOptions(runtime, config) : undefined,
+    gracefulTimeoutMs: server.gracefulTimeoutMs,
+    exitWithParent: wantsParentWatch(command.exitWithParent, runtime.env()),
+    onServing: context.onServing,
+  };
+  return supervise(runtime, options, logger);
+}

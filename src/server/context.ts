@@ -1,0 +1,37 @@
+/** What all connections of one server share. */
+import type { DefaultFields } from "../asgi/default-fields.ts";
+import type { ScopeBuilder } from "../asgi/scope.ts";
+import type { Application } from "../asgi/types.ts";
+import type { Pool } from "../channel/pool.ts";
+import type { AccessLog } from "../observe/access.ts";
+import type { Logger } from "../observe/log.ts";
+import type { Runtime } from "../runtime/types.ts";
+import type { Connection } from "./connection.ts";
+import type { Exchange } from "./exchange.ts";
+import type { ServerOptions } from "./options.ts";
+
+export interface ServerContext {
+  readonly runtime: Runtime;
+  readonly options: ServerOptions;
+  readonly logger: Logger;
+  readonly access: AccessLog | undefined;
+  readonly app: Application;
+  readonly scopes: ScopeBuilder;
+  readonly fields: DefaultFields;
+  readonly pool: Pool<Exchange>;
+  /** Coarse monotonic milliseconds, renewed by the sweep. */
+  now: number;
+  /** Connections end with their current response. */
+  stopping: boolean;
+  /** Requests in flight: a head has been parsed and its response is not complete. */
+  inFlight: number;
+  requestsStarted: number;
+  /** Called when a request has started. */
+  onRequest: (() => void) | undefined;
+  /** The connection has output for the end of this turn. */
+  flushLater(connection: Connection): void;
+  /** The connection may parse its next request, in a context of its own and not in an application's stack. */
+  wake(connection: Connection): void;
+  opened(connection: Connection): void;
+  closed(connection: Connection): void;
+}

@@ -1,0 +1,302 @@
+/**
+ * The server: lifespan, listener, connections, and the way it all stops.
+ */
+import { DefaultFields } from "../asgi/default-fields.ts";
+import { Lifespan } from "../asgi/lifespan.ts";
+import { TrustedPeers } from "../asgi/proxy.ts";
+import { ScopeBuilder } from "../asgi/scope.ts";
+import type { Application, State } from "../asgi/types.ts";
+import type { AccessLog } from "../observe/access.ts";
+import type { Logger } from "../observe/log.ts";
+import { EncodeError } from "../protocol/http1/encoder.ts";
+import { type Listener, PlainError, type Runtime, type Socket, type SocketAddress, type SocketHandler } from "../runtime/types.ts";
+import { Connection } from "./connection.ts";
+import type { ServerContext } from "./context.ts";
+import { exchangePool } from "./exchange.ts";
+import { DESCRIPTOR_RESERVE, type ServerOptions } from "./options.ts";
+import { Refusals } from "./refusal.ts";
+import { Sweeper, sweepPeriodMs } from "./sweeper.ts";
+
+export interface ServerDependencies {
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  readonly access?: AccessLog;
+}
+
+export interface ServerHandle {
+  /** Where it listens; for a Unix socket `host` is its path. */
+  readonly address: SocketAddress;
+  /** Settles when everything has ended. */
+  readonly stopped: Promise<void>;
+  /** Requests whose head has arrived, so far. */
+  readonly requestsStarted: number;
+  /** Connections open now. */
+  readonly connections: number;
+  /** Finishes what is in flight, runs lifespan shutdown; settles as `stopped` does. */
+  stop(): Promise<void>;
+  /** Resets every connection and ends without lifespan shutdown. */
+  abort(): void;
+  /** Called at each request's start (for limits on their number). */
+  onRequest: (() => void) | undefined;
+}
+
+/**
+ * Runs lifespan startup, then listens.
+ * @throws PlainError when startup fails or the address can't be had
+ */
+export async function startServer(
+  app: Application,
+  options: ServerOptions,
+  dependencies: ServerDependencies,
+): Promise<ServerHandle> {
+  const lifespan = new Lifespan(app, options.lifespan);
+  const startup = await lifespan.startup();
+  if (startup.kind === "failed") {
+    const why = startup.message === "" ? "" : `: ${startup.message}`;
+    throw new PlainError(`The application's startup failed${why}`, { cause: startup.error });
+  }
+  const server = new Server(app, options, dependencies, lifespan);
+  try {
+    await server.listen();
+  } catch (error) {
+    await lifespan.shutdown();
+    throw error;
+  }
+  return server;
+}
+
+/** Soft descriptor limit less the reserve; half of it where that leaves nothing. */
+export function connectionCap(asked: number, descriptorLimit: number | undefined): number {
+  if (descriptorLimit === undefined) return asked > 0 ? asked : Number.POSITIVE_INFINITY;
+  const derived = Math.max(descriptorLimit - DESCRIPTOR_RESERVE, Math.floor(descriptorLimit / 2));
+  return asked > 0 ? Math.min(asked, derived) : derived;
+}
+
+class Server implements ServerHandle {
+  readonly stopped: Promise<void>;
+  readonly #context: ServerContext;
+  readonly #lifespan: Lifespan;
+  readonly #sweeper: Sweeper;
+  readonly #refusals = new Refusals();
+  readonly #cap: number;
+  #capReported = false;
+  #listener: Listener | undefined;
+  #flushQueue: Connection[] = [];
+  #wakeQueue: Connection[] = [];
+  #wakeUp: () => void = noop;
+  #settleStopped: () => void = noop;
+  #stopping: Promise<void> | undefined;
+  #emptied: (() => void) | undefined;
+  #ended = false;
+
+  constructor(app: Application, options: ServerOptions, { runtime, logger, access }: ServerDependencies, lifespan: Lifespan) {
+    this.#lifespan = lifespan;
+    this.#cap = connectionCap(options.limits.connections, runtime.descriptorLimit());
+    const { limits } = options;
+    const fields = makeDefaultFields(options);
+    this.#context = {
+      runtime,
+      options,
+      logger,
+      access: options.accessLog ? access : undefined,
+      app,
+      scopes: makeScopes(options, runtime, lifespan.state),
+      fields,
+      pool: exchangePool(limits),
+      now: runtime.now(),
+      stopping: false,
+      inFlight: 0,
+      requestsStarted: 0,
+      onRequest: undefined,
+      flushLater: (connection) => this.#flushLater(connection),
+      wake: (connection) => this.#wake(connection),
+      opened: (connection) => this.#sweeper.add(connection),
+      closed: (connection) => this.#closed(connection),
+    };
+    const timeouts = [limits.headerTimeoutMs, limits.keepAliveTimeoutMs, limits.bodyTimeoutMs, limits.writeTimeoutMs, limits.lingerTimeoutMs];
+    this.#sweeper = new Sweeper(sweepPeriodMs(timeouts), () => this.#tick());
+    this.stopped = new Promise((resolve) => {
+      this.#settleStopped = resolve;
+    });
+    this.#serveWoken();
+  }
+
+  get address(): SocketAddress {
+    return this.#listener!.address;
+  }
+
+  get requestsStarted(): number {
+    return this.#context.requestsStarted;
+  }
+
+  get connections(): number {
+    return this.#sweeper.connections.length;
+  }
+
+  get onRequest(): (() => void) | undefined {
+    return this.#context.onRequest;
+  }
+
+  set onRequest(listener: (() => void) | undefined) {
+    this.#context.onRequest = listener;
+  }
+
+  async listen(): Promise<void> {
+    const { runtime, options, logger } = this.#context;
+    const { host, port, uds, udsMode, backlog, reusePort, replaceLive } = options;
+    const address = uds === undefined ? { host, port, reusePort } : { path: uds, pathMode: udsMode, replaceLive };
+    this.#listener = await runtime.listen({ ...address, backlog }, (socket) => this.#accept(socket));
+    const inForce = this.#listener.backlogInForce;
+    if (inForce !== undefined && inForce !== backlog) {
+      logger.warning(`the system holds ${inForce} waiting connections, not the ${backlog} of --backlog`);
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  abort(): void {
+    this.#context.stopping = true;
+    this.#listener?.close();
+    this.#sweeper.each((connection) => connection.abort());
+    this.#end();
+  }
+
+  #accept(socket: Socket): SocketHandler {
+    if (this.connections >= this.#cap) {
+      if (!this.#capReported) {
+        this.#capReported = true;
+        this.#context.logger.warning(`${this.#cap} connections are open, the most allowed; more are answered 503`);
+      }
+      this.#context.fields.refresh(Date.now());
+      return this.#refusals.handler(socket, this.#context.fields.all);
+    }
+    return new Connection(this.#context, socket);
+  }
+
+  #closed(connection: Connection): void {
+    this.#sweeper.remove(connection);
+    if (this.connections < this.#cap / 2) this.#capReported = false;
+    if (this.connections === 0) this.#emptied?.();
+  }
+
+  #tick(): number {
+    const now = this.#context.runtime.now();
+    this.#context.now = now;
+    this.#context.fields.refresh(Date.now());
+    return now;
+  }
+
+  #flushLater(connection: Connection): void {
+    connection.flushQueued = true;
+    if (this.#flushQueue.push(connection) === 1) this.#context.runtime.defer(() => this.#flushAll());
+  }
+
+  #flushAll(): void {
+    const queue = this.#flushQueue;
+    this.#flushQueue = [];
+    for (const connection of queue) {
+      connection.flushQueued = false;
+      connection.flush();
+    }
+  }
+
+  #wake(connection: Connection): void {
+    if (connection.wakeQueued) return;
+    connection.wakeQueued = true;
+    this.#wakeQueue.push(connection);
+    this.#wakeUp();
+  }
+
+  /**
+   * Starts the next request of connections whose last one was completed from inside an application: from here, so
+   * that the asynchronous context of one request (AsyncLocalStorage) never reaches another.
+   */
+  async #serveWoken(): Promise<void> {
+    while (!this.#ended) {
+      if (this.#wakeQueue.length === 0) {
+        await new Promise<void>((resolve) => {
+          this.#wakeUp = resolve;
+        });
+      }
+      const queue = this.#wakeQueue;
+      this.#wakeQueue = [];
+      for (const connection of queue) {
+        connection.wakeQueued = false;
+        connection.resumePump();
+      }
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const { options, logger } = this.#context;
+    this.#context.stopping = true;
+    this.#listener?.close();
+    this.#tick();
+    this.#sweeper.each((connection) => connection.stop());
+    const noticeMs = Math.min(options.gracefulNoticeMs, options.gracefulTimeoutMs / 2);
+    const notice = setTimeout(() => {
+      this.#sweeper.each((connection) => connection.notifyStop());
+    }, options.gracefulTimeoutMs - noticeMs);
+    const deadline = setTimeout(() => {
+      logger.warning(`${this.connections} connections were not finished in time and are cut`);
+      this.#sweeper.each((connection) => connection.abort());
+    }, options.gracefulTimeoutMs);
+    await this.#empty();
+    clearTimeout(notice);
+    clearTimeout(deadline);
+    await this.#shutdownLifespan();
+    this.#end();
+  }
+
+  #empty(): Promise<void> {
+    if (this.connections === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#emptied = resolve;
+    });
+  }
+
+  async #shutdownLifespan(): Promise<void> {
+    const { options, logger } = this.#context;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<"late">((resolve) => {
+      timer = setTimeout(() => resolve("late"), options.gracefulTimeoutMs);
+    });
+    const outcome = await Promise.race([this.#lifespan.shutdown(), late]);
+    clearTimeout(timer);
+    if (outcome === "late") logger.error("the application's shutdown did not end in time");
+    else if (outcome.kind === "failed") logger.error(`the application's shutdown failed: ${outcome.message}`);
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#wakeUp();
+    this.#settleStopped();
+  }
+}
+
+function makeDefaultFields(options: ServerOptions): DefaultFields {
+  try {
+    return new DefaultFields(options.serverHeader, options.dateHeader, options.headers);
+  } catch (error) {
+    if (error instanceof EncodeError) throw new PlainError(`A header to add can't be sent: ${error.message}`);
+    throw error;
+  }
+}
+
+function makeScopes(options: ServerOptions, runtime: Runtime, state: State): ScopeBuilder {
+  const trusted = options.proxyHeaders ? trustedPeers(options.forwardedAllowIps) : undefined;
+  return new ScopeBuilder(runtime.latin1, runtime.ownsChunks, options.rootPath, state, trusted);
+}
+
+function trustedPeers(entries: readonly string[]): TrustedPeers {
+  try {
+    return new TrustedPeers(entries);
+  } catch {
+    throw new PlainError(`${entries.join(",")} has an entry that is neither an address nor a network; see --forwarded-allow-ips`);
+  }
+}
+
+function noop(): void {}

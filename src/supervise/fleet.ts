@@ -1,0 +1,374 @@
+/**
+ * What the supervisor decides, without processes, timers or signals of its own: those are handed in (`FleetEffects`),
+ * and what happens is told by calls (`ready`, `exited`, ...). A slot is the place of one worker; while a worker is being
+ * replaced the slot has two.
+ */
+import type { Logger } from "../observe/log.ts";
+import type { SocketAddress } from "../runtime/types.ts";
+import { CrashReport } from "./crashes.ts";
+import { FLEET_TRANSITIONS, type FleetEvent, type FleetPhase, nextState, type WorkerState } from "./states.ts";
+
+/** The first restart of a crashed worker is soon: most crashes are single. */
+export const FIRST_BACKOFF_MS = 100;
+/** Slow enough that a crash loop costs nothing, fast enough that a repaired database is noticed. */
+export const LONGEST_BACKOFF_MS = 10_000;
+/** A worker that has served for this long has started well: its next crash is a new story. */
+export const SERVED_WELL_MS = 10_000;
+/** A stopping worker's own deadline comes first; this long after it the worker is killed. */
+export const KILL_MARGIN_MS = 5_000;
+
+export interface FleetEffects {
+  /** Starts a process for worker `id`; returns its process id. Its end is told by `exited`, never from within. */
+  spawn(id: number, how: { readonly replaceLive: boolean; readonly port: number | undefined }): number;
+  /** Asks it to stop gracefully. */
+  stop(id: number): void;
+  kill(id: number): void;
+  /** Runs `task` after a time; returns the function that calls it off. */
+  after(ms: number, task: () => void): () => void;
+  /** The first worker serves. Called once. */
+  serving(address: SocketAddress): void;
+  /** Every worker has ended. Called once. */
+  finished(exitCode: number): void;
+}
+
+export interface FleetOptions {
+  readonly workers: number;
+  /** With --reload a failed start waits for the next change. */
+  readonly waitsForChange: boolean;
+  /** Only one worker at a time can serve (a Unix socket). */
+  readonly single: boolean;
+  readonly gracefulTimeoutMs: number;
+}
+
+interface Worker {
+  readonly id: number;
+  pid: number;
+  readonly slot: Slot;
+  state: WorkerState;
+  failure: { readonly message: string; readonly exitCode: number } | undefined;
+  cancelTimer: () => void;
+}
+
+type Reason = "roll" | "retire";
+
+interface Slot {
+  current: Worker | undefined;
+  replacement: Worker | undefined;
+  reason: Reason | undefined;
+  /** The replacement that is starting is outdated already: replace once more when it serves. */
+  outdated: boolean;
+  backoffMs: number;
+  quickDeaths: number;
+  cancelRetry: () => void;
+}
+
+const NOTHING = (): void => {};
+
+export class Fleet {
+  private readonly options: FleetOptions;
+  private readonly effects: FleetEffects;
+  private readonly logger: Logger;
+  private readonly crashes: CrashReport;
+  private readonly workers = new Map<number, Worker>();
+  private readonly slots: Slot[] = [];
+  private phase: FleetPhase = "starting";
+  private address: SocketAddress | undefined;
+  /** Slots that the rolling replacement has still to reach. */
+  private rolling: Slot[] | undefined;
+  private rollAgain = false;
+  private lastId = 0;
+  private exitCode = 0;
+
+  constructor(options: FleetOptions, effects: FleetEffects, logger: Logger) {
+    this.options = options;
+    this.effects = effects;
+    this.logger = logger;
+    this.crashes = new CrashReport(logger);
+  }
+
+  get size(): number {
+    return this.slots.length;
+  }
+
+  /** Starts the first worker; the others follow when it serves. */
+  start(): void {
+    if (this.slots.length === 0) this.addSlot();
+    this.spawnCurrent(this.slots[0]);
+  }
+
+  ready(id: number, address: SocketAddress): void {
+    const worker = this.advance(id, "ready");
+    if (worker === undefined) return;
+    const { slot } = worker;
+    this.logger.debug(`Worker ${worker.pid} serves.`);
+    worker.cancelTimer = this.effects.after(SERVED_WELL_MS, () => this.settled(slot));
+    if (this.phase === "starting") this.firstReady(address);
+    if (slot.replacement === worker) this.promote(slot, worker);
+  }
+
+  failed(id: number, message: string, exitCode: number): void {
+    const worker = this.advance(id, "failed");
+    if (worker !== undefined) worker.failure = { message, exitCode };
+  }
+
+  /** The worker has started as many requests as it may. */
+  retiring(id: number): void {
+    const worker = this.advance(id, "retiring");
+    if (worker === undefined || this.phase !== "running") return;
+    this.logger.debug(`Worker ${worker.pid} has served its requests; starting its replacement.`);
+    this.beginReplacement(worker.slot, "retire");
+  }
+
+  /** The process has ended; `code` is null when `signal` ended it. */
+  exited(id: number, code: number | null, signal: string | null): void {
+    const worker = this.workers.get(id);
+    if (worker === undefined) return;
+    const wasStopping = worker.state === "stopping";
+    this.advance(id, "exit");
+    worker.cancelTimer();
+    this.workers.delete(id);
+    if (this.phase === "stopping") this.endWhenEmpty();
+    else if (!wasStopping) this.lost(worker, describeEnd(worker, code, signal));
+  }
+
+  /** Replaces every worker, one by one; with --reload after a change. */
+  replaceAll(): void {
+    if (this.phase === "waiting") {
+      this.transition("change");
+      this.start();
+    } else if (this.phase === "starting" || this.rolling !== undefined) {
+      this.rollAgain = true;
+    } else if (this.phase === "running") {
+      this.rolling = [...this.slots];
+      this.rollNext();
+    }
+  }
+
+  /** One worker more. */
+  grow(): void {
+    if (this.phase !== "running") return;
+    if (this.options.single) {
+      this.logger.warning("A Unix socket can't be shared: no worker was added.");
+      return;
+    }
+    this.spawnCurrent(this.addSlot());
+    this.logger.info(`Workers: ${this.slots.length}.`);
+  }
+
+  /** One worker less; the last one stays. */
+  shrink(): void {
+    if (this.phase !== "running") return;
+    if (this.slots.length === 1) {
+      this.logger.warning("The last worker stays; SIGTERM stops the server.");
+      return;
+    }
+    const slot = this.slots.pop()!;
+    slot.cancelRetry();
+    for (const worker of [slot.current, slot.replacement]) if (worker !== undefined) this.stopWorker(worker);
+    this.logger.info(`Workers: ${this.slots.length}.`);
+    // The roll waited for this slot.
+    if (this.rolling !== undefined && (slot.reason === "roll" || slot.outdated)) this.rollNext();
+  }
+
+  /** Stops every worker gracefully; called again, at once. */
+  stop(): void {
+    if (this.phase === "stopping") {
+      this.exitCode = 1;
+      for (const { id } of this.workers.values()) this.effects.kill(id);
+      return;
+    }
+    if (!this.transition("stop")) return;
+    for (const slot of this.slots) slot.cancelRetry();
+    for (const worker of this.workers.values()) this.stopWorker(worker);
+    this.endWhenEmpty();
+  }
+
+  private transition(event: FleetEvent): boolean {
+    const next = FLEET_TRANSITIONS[this.phase][event];
+    if (next === undefined) return false;
+    this.phase = next;
+    return true;
+  }
+
+  /** The worker after its event; undefined when the event has no meaning for it. */
+  private advance(id: number, event: "ready" | "failed" | "retiring" | "exit"): Worker | undefined {
+    const worker = this.workers.get(id);
+    const state = worker && nextState(worker.state, event);
+    if (worker === undefined || state === undefined) return undefined;
+    worker.state = state;
+    return worker;
+  }
+
+  private addSlot(): Slot {
+    const slot: Slot = {
+      current: undefined,
+      replacement: undefined,
+      reason: undefined,
+      outdated: false,
+      backoffMs: FIRST_BACKOFF_MS,
+      quickDeaths: 0,
+      cancelRetry: NOTHING,
+    };
+    this.slots.push(slot);
+    return slot;
+  }
+
+  private spawn(slot: Slot, replaceLive: boolean): Worker {
+    this.lastId += 1;
+    const id = this.lastId;
+    const worker: Worker = { id, pid: 0, slot, state: "starting", failure: undefined, cancelTimer: NOTHING };
+    this.workers.set(id, worker);
+    worker.pid = this.effects.spawn(id, { replaceLive, port: this.address?.port });
+    return worker;
+  }
+
+  private spawnCurrent(slot: Slot): void {
+    slot.cancelRetry();
+    slot.current = this.spawn(slot, false);
+  }
+
+  private stopWorker(worker: Worker): void {
+    const state = nextState(worker.state, "stop");
+    if (state === undefined) return;
+    worker.state = state;
+    worker.cancelTimer();
+    this.effects.stop(worker.id);
+    worker.cancelTimer = this.effects.after(this.options.gracefulTimeoutMs + KILL_MARGIN_MS, () => {
+      this.logger.warning(`Worker ${worker.pid} did not stop in time and is killed.`);
+      this.effects.kill(worker.id);
+    });
+  }
+
+  private firstReady(address: SocketAddress): void {
+    this.transition("firstReady");
+    this.address = address;
+    while (this.slots.length < this.options.workers) this.spawnCurrent(this.addSlot());
+    this.effects.serving(address);
+    if (this.rollAgain) {
+      this.rollAgain = false;
+      this.replaceAll();
+    }
+  }
+
+  private firstFailed(worker: Worker, end: string): void {
+    worker.slot.current = undefined;
+    this.logger.critical(worker.failure?.message ?? `The server could not start: its process ${end}.`);
+    if (!this.options.waitsForChange) {
+      this.exitCode = worker.failure?.exitCode ?? 1;
+      this.endWhenEmpty();
+      return;
+    }
+    this.transition("firstFailed");
+    if (this.rollAgain) {
+      this.rollAgain = false;
+      this.replaceAll();
+    } else this.logger.info("Waiting for a file to change.");
+  }
+
+  private endWhenEmpty(): void {
+    if (this.workers.size === 0 && this.transition("lastGone")) this.effects.finished(this.exitCode);
+  }
+
+  /** A worker ended that was not told to. */
+  private lost(worker: Worker, end: string): void {
+    const { slot } = worker;
+    if (slot.replacement === worker) this.replacementFailed(worker, end);
+    else if (this.phase === "starting") this.firstFailed(worker, end);
+    else {
+      slot.current = undefined;
+      this.died(worker, end);
+    }
+  }
+
+  private died(worker: Worker, end: string): void {
+    const { slot } = worker;
+    slot.quickDeaths += 1;
+    const wait = this.nextBackoff(slot);
+    const deaths = this.slots.reduce((sum, { quickDeaths }) => sum + quickDeaths, 0);
+    this.crashes.died(worker.pid, worker.failure?.message, end, wait, deaths);
+    slot.cancelRetry();
+    // A replacement that is starting takes the place.
+    if (slot.replacement === undefined) slot.cancelRetry = this.effects.after(wait, () => this.spawnCurrent(slot));
+  }
+
+  private nextBackoff(slot: Slot): number {
+    const wait = slot.backoffMs;
+    slot.backoffMs = Math.min(wait * 2, LONGEST_BACKOFF_MS);
+    return wait;
+  }
+
+  private settled(slot: Slot): void {
+    slot.backoffMs = FIRST_BACKOFF_MS;
+    slot.quickDeaths = 0;
+    if (this.slots.every(({ quickDeaths }) => quickDeaths === 0)) this.crashes.calm();
+  }
+
+  private beginReplacement(slot: Slot, reason: Reason): void {
+    slot.cancelRetry();
+    slot.reason = reason;
+    slot.replacement = this.spawn(slot, slot.current !== undefined);
+  }
+
+  /** The new worker of a slot serves: the old one may go. */
+  private promote(slot: Slot, worker: Worker): void {
+    const old = slot.current;
+    const wasRoll = slot.reason === "roll";
+    slot.current = worker;
+    slot.replacement = undefined;
+    slot.reason = undefined;
+    if (old !== undefined) this.stopWorker(old);
+    if (slot.outdated) {
+      slot.outdated = false;
+      this.beginReplacement(slot, "roll");
+    } else if (wasRoll) this.rollNext();
+  }
+
+  private replacementFailed(worker: Worker, end: string): void {
+    const { slot } = worker;
+    const wasRoll = slot.reason === "roll";
+    slot.replacement = undefined;
+    slot.reason = undefined;
+    const serving = slot.current !== undefined;
+    const what = worker.failure?.message ?? `The new process ${end} before it served.`;
+    if (serving) this.logger.error(`${what}\nThe old process goes on serving.`);
+    else this.died(worker, end);
+    if (slot.outdated) {
+      slot.outdated = false;
+      slot.cancelRetry();
+      this.beginReplacement(slot, "roll");
+    } else if (wasRoll) this.endRoll();
+    else if (serving) {
+      slot.cancelRetry = this.effects.after(this.nextBackoff(slot), () => this.beginReplacement(slot, "retire"));
+    }
+  }
+
+  private rollNext(): void {
+    const slot = this.rolling?.shift();
+    if (slot === undefined) this.endRoll();
+    else if (!this.slots.includes(slot)) this.rollNext();
+    else if (slot.replacement !== undefined) slot.outdated = true;
+    else if (slot.current === undefined || slot.current.state === "starting") this.renew(slot);
+    else this.beginReplacement(slot, "roll");
+  }
+
+  /** A slot whose worker does not serve yet, or has died: nothing is lost when the new one starts in its place. */
+  private renew(slot: Slot): void {
+    if (slot.current !== undefined) this.stopWorker(slot.current);
+    slot.backoffMs = FIRST_BACKOFF_MS;
+    this.spawnCurrent(slot);
+    this.rollNext();
+  }
+
+  /** The roll is through, or its first failure ended it: the other workers keep the old code. */
+  private endRoll(): void {
+    this.rolling = undefined;
+    if (!this.rollAgain) return;
+    this.rollAgain = false;
+    this.replaceAll();
+  }
+}
+
+function describeEnd(worker: Worker, code: number | null, signal: string | null): string {
+  if (worker.failure !== undefined) return "failed to start";
+  return signal === null ? `ended with exit code ${code ?? 0}` : `was ended by ${signal}`;
+}

@@ -1,0 +1,46 @@
+/** What supervisor and workers tell each other: one JSON document per line on the message pipe. */
+import type { SocketAddress } from "../runtime/types.ts";
+
+/** Where a worker listens: decided by the supervisor, so that all workers share it. */
+export interface Bind {
+  readonly host: string;
+  readonly port: number;
+  readonly reusePort: boolean;
+  /** Take over a Unix socket that the predecessor still serves. */
+  readonly replaceLive: boolean;
+}
+
+/** From the supervisor. */
+export type ToWorker =
+  /** The first message: load the application and listen. */
+  | { readonly type: "start"; readonly bind: Bind }
+  /** Stop gracefully. */
+  | { readonly type: "stop" };
+
+/** From a worker. */
+export type FromWorker =
+  /** Listening, and the application has started. */
+  | { readonly type: "ready"; readonly address: SocketAddress }
+  /** The application could not be loaded or started, or the address not bound; the process ends with `exitCode`. */
+  | { readonly type: "failed"; readonly message: string; readonly exitCode: number }
+  /** It has started as many requests as it may: replace it. It goes on serving. */
+  | { readonly type: "retiring" }
+  /** Stopped gracefully; the process ends. */
+  | { readonly type: "stopped" };
+
+function typeOf(message: unknown): unknown {
+  return typeof message === "object" && message !== null ? (message as { type?: unknown }).type : undefined;
+}
+
+const TO_WORKER: readonly unknown[] = ["start", "stop"];
+const FROM_WORKER: readonly unknown[] = ["ready", "failed", "retiring", "stopped"];
+
+/** A message from the supervisor; undefined for one of another version. */
+export function asToWorker(message: unknown): ToWorker | undefined {
+  return TO_WORKER.includes(typeOf(message)) ? (message as ToWorker) : undefined;
+}
+
+/** A message from a worker; undefined for one of another version. */
+export function asFromWorker(message: unknown): FromWorker | undefined {
+  return FROM_WORKER.includes(typeOf(message)) ? (message as FromWorker) : undefined;
+}

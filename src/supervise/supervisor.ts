@@ -1,0 +1,197 @@
+/** Joins the fleet's decisions to real processes, signals and file changes. */
+import type { Logger } from "../observe/log.ts";
+import type { Child, Runtime, SocketAddress } from "../runtime/types.ts";
+import { Fleet, type FleetEffects } from "./fleet.ts";
+import { asFromWorker, type Bind, type ToWorker } from "./messages.ts";
+import { watchParent } from "./parent.ts";
+import { type WatchOptions, watchFiles } from "./watch.ts";
+
+export type SupervisorRuntime = Pick<Runtime, "spawn" | "listen" | "onSignal" | "parentPid" | "cwd">;
+
+export interface SuperviseOptions {
+  /** Program and arguments of a worker. */
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Where to listen: port 0 lets the first worker pick one. */
+  readonly host: string;
+  readonly port: number;
+  readonly uds: string | undefined;
+  readonly workers: number;
+  /** What to watch with --reload. */
+  readonly watch: WatchOptions | undefined;
+  readonly gracefulTimeoutMs: number;
+  readonly exitWithParent: boolean;
+  onServing(address: SocketAddress): void;
+}
+
+/** As many changed files as one message names. */
+const NAMED_FILES = 3;
+
+/**
+ * Tells "address in use" once, before any process is started. The workers share the port, so that theirs would succeed
+ * beside another program that shares it too; this one does not share.
+ */
+async function probe(runtime: SupervisorRuntime, options: SuperviseOptions): Promise<void> {
+  if (options.uds !== undefined || options.port === 0) return;
+  const { host, port } = options;
+  const listener = await runtime.listen({ host, port, backlog: 1, reusePort: false }, (socket) => {
+    socket.reset();
+    return { onData() {}, onDrain() {}, onEnd() {}, onEndUnread() {}, onClose() {} };
+  });
+  listener.close();
+}
+
+function plainEnvironment(environment: SuperviseOptions["environment"]): Record<string, string> {
+  const plain: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) if (value !== undefined) plain[name] = value;
+  return plain;
+}
+
+/** The processes of the fleet's workers, by the fleet's ids. */
+class Processes {
+  private readonly children = new Map<number, Child>();
+  private readonly runtime: SupervisorRuntime;
+  private readonly options: SuperviseOptions;
+  private readonly logger: Logger;
+  private readonly environment: Record<string, string>;
+
+  constructor(runtime: SupervisorRuntime, options: SuperviseOptions, logger: Logger) {
+    this.runtime = runtime;
+    this.options = options;
+    this.logger = logger;
+    this.environment = plainEnvironment(options.environment);
+  }
+
+  spawn(id: number, bind: Bind, fleet: Fleet): number {
+    let child: Child;
+    try {
+      child = this.runtime.spawn({
+        command: this.options.command,
+        env: this.environment,
+        onMessage: (message) => receive(fleet, id, message),
+        onExit: (code, signal) => {
+          this.children.delete(id);
+          fleet.exited(id, code, signal);
+        },
+      });
+    } catch (error) {
+      this.logger.error(error instanceof Error ? error.message : String(error));
+      queueMicrotask(() => fleet.exited(id, 1, null));
+      return 0;
+    }
+    this.children.set(id, child);
+    this.send(id, { type: "start", bind });
+    return child.pid;
+  }
+
+  send(id: number, message: ToWorker): void {
+    this.children.get(id)?.send(message);
+  }
+
+  kill(id: number): void {
+    this.children.get(id)?.kill("SIGKILL");
+  }
+}
+
+function receive(fleet: Fleet, id: number, raw: unknown): void {
+  const message = asFromWorker(raw);
+  if (message?.type === "ready") fleet.ready(id, message.address);
+  else if (message?.type === "failed") fleet.failed(id, message.message, message.exitCode);
+  else if (message?.type === "retiring") fleet.retiring(id);
+}
+
+function after(ms: number, task: () => void): () => void {
+  const timer = setTimeout(task, ms);
+  return () => clearTimeout(timer);
+}
+
+function shortPaths(paths: readonly string[], directory: string): string {
+  const prefix = directory.endsWith("/") ? directory : `${directory}/`;
+  const shown = paths.slice(0, NAMED_FILES).map((path) => (path.startsWith(prefix) ? path.slice(prefix.length) : path));
+  const more = paths.length - shown.length;
+  return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+/** Starts what makes the fleet act: signals, the parent's end, file changes. Returns the function that ends it all. */
+async function connect(runtime: SupervisorRuntime, options: SuperviseOptions, logger: Logger, fleet: Fleet) {
+  const stop = (why: string) => () => {
+    logger.info(why);
+    fleet.stop();
+  };
+  const undo = [
+    runtime.onSignal("SIGINT", stop("Stopping; once more to stop at once.")),
+    runtime.onSignal("SIGTERM", stop("Stopping.")),
+    runtime.onSignal("SIGHUP", () => {
+      logger.info("SIGHUP: replacing the workers one by one.");
+      fleet.replaceAll();
+    }),
+    runtime.onSignal("SIGTTIN", () => fleet.grow()),
+    runtime.onSignal("SIGTTOU", () => fleet.shrink()),
+  ];
+  if (options.exitWithParent) undo.push(watchParent(runtime, stop("The parent process has ended; stopping.")));
+  if (options.watch !== undefined) {
+    const watcher = watchFiles(
+      options.watch,
+      (paths) => {
+        logger.info(`${shortPaths(paths, runtime.cwd())} changed; reloading.`);
+        fleet.replaceAll();
+      },
+      (error) => logger.warning(`Watching files: ${error instanceof Error ? error.message : String(error)}`),
+    );
+    undo.push(() => void watcher.close());
+    await watcher.ready;
+  }
+  return () => {
+    for (const end of undo) end();
+  };
+}
+
+/**
+ * Runs the workers until a signal ends them.
+ * @returns the exit code
+ * @throws PlainError when the address can't be had
+ */
+export async function supervise(
+  runtime: SupervisorRuntime,
+  options: SuperviseOptions,
+  logger: Logger,
+): Promise<number> {
+  await probe(runtime, options);
+  const processes = new Processes(runtime, options, logger);
+  const unix = options.uds !== undefined;
+  let finish: (exitCode: number) => void;
+  const finished = new Promise<number>((resolve) => {
+    finish = resolve;
+  });
+  const effects: FleetEffects = {
+    spawn: (id, { replaceLive, port }) => {
+      const bind: Bind = {
+        host: options.host,
+        port: options.port === 0 ? (port ?? 0) : options.port,
+        reusePort: !unix,
+        replaceLive: unix && replaceLive,
+      };
+      return processes.spawn(id, bind, fleet);
+    },
+    stop: (id) => processes.send(id, { type: "stop" }),
+    kill: (id) => processes.kill(id),
+    after,
+    serving: (address) => options.onServing(address),
+    finished: (exitCode) => finish(exitCode),
+  };
+  const fleet = new Fleet(
+    {
+      workers: options.workers,
+      waitsForChange: options.watch !== undefined,
+      single: unix,
+      gracefulTimeoutMs: options.gracefulTimeoutMs,
+    },
+    effects,
+    logger,
+  );
+  const disconnect = await connect(runtime, options, logger, fleet);
+  fleet.start();
+  const exitCode = await finished;
+  disconnect();
+  return exitCode;
+}

@@ -1,0 +1,84 @@
+/** A process that serves under a supervisor: obeys the message pipe, and leaves when the supervisor is gone. */
+import type { Logger } from "../observe/log.ts";
+import { type ParentLink, PlainError, type Runtime, type SocketAddress } from "../runtime/types.ts";
+import { asToWorker, type Bind, type FromWorker } from "./messages.ts";
+
+/** What the worker needs of the server that it runs. */
+export interface WorkerServer {
+  readonly address: SocketAddress;
+  /** Stops gracefully; resolves when everything has ended. */
+  stop(): Promise<void>;
+}
+
+export interface WorkerDependencies {
+  readonly runtime: Pick<Runtime, "onSignal">;
+  readonly logger: Logger;
+  readonly link: ParentLink;
+  /**
+   * Loads the application and serves it.
+   * @param retire to be called when the process should be replaced
+   * @throws PlainError when it can't
+   */
+  start(bind: Bind, retire: () => void): Promise<WorkerServer>;
+}
+
+/** The failure as the supervisor's log shows it: one sentence for a user's mistake, a stack for anything else. */
+export function failureText(error: unknown): string {
+  if (error instanceof PlainError) return error.message;
+  return error instanceof Error ? (error.stack ?? String(error)) : String(error);
+}
+
+/** Runs until the supervisor says stop or is gone; resolves with the exit code. */
+export function runWorker({ runtime, logger, link, start }: WorkerDependencies): Promise<number> {
+  const send = (message: FromWorker): boolean => link.send(message);
+  return new Promise((resolve) => {
+    let server: WorkerServer | undefined;
+    let stopping = false;
+
+    const stop = (): void => {
+      if (stopping) return;
+      stopping = true;
+      // Nothing is in flight before the server runs: there is nothing to wait for.
+      if (server === undefined) resolve(0);
+      else void finish(server);
+    };
+    const finish = async (running: WorkerServer): Promise<void> => {
+      try {
+        await running.stop();
+        send({ type: "stopped" });
+        resolve(0);
+      } catch (error) {
+        logger.error(failureText(error));
+        resolve(1);
+      }
+    };
+    const run = async (bind: Bind): Promise<void> => {
+      try {
+        server = await start(bind, () => send({ type: "retiring" }));
+      } catch (error) {
+        send({ type: "failed", message: failureText(error), exitCode: 1 });
+        resolve(1);
+        return;
+      }
+      send({ type: "ready", address: server.address });
+    };
+
+    // Ctrl-C and a terminal's hang-up reach the whole process group: the supervisor decides what they mean.
+    runtime.onSignal("SIGINT", () => {});
+    runtime.onSignal("SIGHUP", () => {});
+    runtime.onSignal("SIGTERM", () => {
+      if (stopping) resolve(1);
+      stop();
+    });
+    link.onMessage((message) => {
+      if (message === undefined) {
+        if (!stopping) logger.warning("The supervisor is gone; stopping.");
+        stop();
+        return;
+      }
+      const order = asToWorker(message);
+      if (order?.type === "start") void run(order.bind);
+      else if (order?.type === "stop") stop();
+    });
+  });
+}
