@@ -6,7 +6,8 @@ import type { Logger } from "../observe/log.ts";
 import type { ParentLink, Runtime, SocketAddress } from "../runtime/types.ts";
 import type { ServerOptions } from "../server/options.ts";
 import { startServer } from "../server/server.ts";
-import { wantsParentWatch, watchParent } from "../supervise/parent.ts";
+import { PARENT_GONE, wantsParentWatch, watchParent } from "../supervise/parent.ts";
+import { onStopSignals, STOPPING } from "../supervise/signals.ts";
 import { supervise } from "../supervise/supervisor.ts";
 import type { WatchOptions } from "../supervise/watch.ts";
 import { runWorker } from "../supervise/worker.ts";
@@ -35,28 +36,30 @@ async function loadConfigured({ runtime, config, defaultApp }: ServeContext): Pr
 
 /** Serves in this process until a signal, or the parent's end. */
 export async function serveAlone(context: ServeContext): Promise<number> {
-  const { runtime, config, logger, access } = context;
+  const { runtime, config, logger } = context;
   return new Promise((resolve, reject) => {
     let stopping = false;
     let stopServer: (() => Promise<void>) | undefined;
-    const stop = (why: string) => () => {
-      if (stopping) return resolve(1);
+    const stop = (why: string): void => {
+      if (stopping) return;
       stopping = true;
       logger.info(why);
+      // Nothing is in flight before the server runs: there is nothing to wait for.
       if (stopServer === undefined) resolve(0);
       else stopServer().then(() => resolve(0), reject);
     };
-    runtime.onSignal("SIGINT", stop("Stopping; once more to stop at once."));
-    runtime.onSignal("SIGTERM", stop("Stopping."));
-    if (wantsParentWatch(config.command.exitWithParent, runtime.env())) {
-      watchParent(runtime, stop("The parent process has ended; stopping."));
-    }
+    onStopSignals(
+      runtime,
+      ["SIGINT", "SIGTERM"],
+      () => stop(STOPPING),
+      () => resolve(1),
+    );
+    if (wantsParentWatch(config.command.exitWithParent, runtime.env())) watchParent(runtime, () => stop(PARENT_GONE));
     const run = async (): Promise<void> => {
       const server = await startServer(await loadConfigured(context), config.server, serverParts(context));
       stopServer = () => server.stop();
       context.onServing(server.address);
       await server.stopped;
-      access.flush();
     };
     run().then(() => stopping || resolve(0), reject);
   });

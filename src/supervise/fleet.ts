@@ -170,13 +170,16 @@ export class Fleet {
     if (this.rolling !== undefined && (slot.reason === "roll" || slot.outdated)) this.rollNext();
   }
 
-  /** Stops every worker gracefully; called again, at once. */
+  /** Ends every worker at once. */
+  stopNow(): void {
+    this.stop();
+    if (this.phase !== "stopping") return;
+    this.exitCode = 1;
+    for (const { id } of this.workers.values()) this.effects.kill(id);
+  }
+
+  /** Stops every worker gracefully. */
   stop(): void {
-    if (this.phase === "stopping") {
-      this.exitCode = 1;
-      for (const { id } of this.workers.values()) this.effects.kill(id);
-      return;
-    }
     if (!this.transition("stop")) return;
     for (const slot of this.slots) slot.cancelRetry();
     for (const worker of this.workers.values()) this.stopWorker(worker);

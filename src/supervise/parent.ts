@@ -6,6 +6,8 @@ export const PARENT_POLL_MS = 1_000;
 /** The system's first process: the parent of services, and of processes whose parent has died. */
 const INIT_PID = 1;
 
+export const PARENT_GONE = "The parent process has ended; stopping.";
+
 /** Whether to watch the parent: as told, else where a package manager's script runner stands between user and server. */
 export function wantsParentWatch(told: boolean | undefined, environment: Readonly<Record<string, string | undefined>>) {
   return told ?? environment.npm_lifecycle_event !== undefined;

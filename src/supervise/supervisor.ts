@@ -3,10 +3,11 @@ import type { Logger } from "../observe/log.ts";
 import type { Child, Runtime, SocketAddress } from "../runtime/types.ts";
 import { Fleet, type FleetEffects } from "./fleet.ts";
 import { asFromWorker, type Bind, type ToWorker } from "./messages.ts";
-import { watchParent } from "./parent.ts";
+import { PARENT_GONE, watchParent } from "./parent.ts";
+import { onStopSignals, STOPPING } from "./signals.ts";
 import { type WatchOptions, watchFiles } from "./watch.ts";
 
-export type SupervisorRuntime = Pick<Runtime, "spawn" | "listen" | "onSignal" | "parentPid" | "cwd">;
+export type SupervisorRuntime = Pick<Runtime, "spawn" | "listen" | "onSignal" | "now" | "parentPid" | "cwd">;
 
 export interface SuperviseOptions {
   /** Program and arguments of a worker. */
@@ -114,13 +115,17 @@ function shortPaths(paths: readonly string[], directory: string): string {
 
 /** Starts what makes the fleet act: signals, the parent's end, file changes. Returns the function that ends it all. */
 async function connect(runtime: SupervisorRuntime, options: SuperviseOptions, logger: Logger, fleet: Fleet) {
-  const stop = (why: string) => () => {
+  const stop = (why: string): void => {
     logger.info(why);
     fleet.stop();
   };
   const undo = [
-    runtime.onSignal("SIGINT", stop("Stopping; once more to stop at once.")),
-    runtime.onSignal("SIGTERM", stop("Stopping.")),
+    onStopSignals(
+      runtime,
+      ["SIGINT", "SIGTERM"],
+      () => stop(STOPPING),
+      () => fleet.stopNow(),
+    ),
     runtime.onSignal("SIGHUP", () => {
       logger.info("SIGHUP: replacing the workers one by one.");
       fleet.replaceAll();
@@ -128,7 +133,7 @@ async function connect(runtime: SupervisorRuntime, options: SuperviseOptions, lo
     runtime.onSignal("SIGTTIN", () => fleet.grow()),
     runtime.onSignal("SIGTTOU", () => fleet.shrink()),
   ];
-  if (options.exitWithParent) undo.push(watchParent(runtime, stop("The parent process has ended; stopping.")));
+  if (options.exitWithParent) undo.push(watchParent(runtime, () => stop(PARENT_GONE)));
   if (options.watch !== undefined) {
     const watcher = watchFiles(
       options.watch,

@@ -2,6 +2,7 @@
 import type { Logger } from "../observe/log.ts";
 import { type ParentLink, PlainError, type Runtime, type SocketAddress } from "../runtime/types.ts";
 import { asToWorker, type Bind, type FromWorker } from "./messages.ts";
+import { onStopSignals } from "./signals.ts";
 
 /** What the worker needs of the server that it runs. */
 export interface WorkerServer {
@@ -11,7 +12,7 @@ export interface WorkerServer {
 }
 
 export interface WorkerDependencies {
-  readonly runtime: Pick<Runtime, "onSignal">;
+  readonly runtime: Pick<Runtime, "onSignal" | "now">;
   readonly logger: Logger;
   readonly link: ParentLink;
   /**
@@ -66,10 +67,7 @@ export function runWorker({ runtime, logger, link, start }: WorkerDependencies):
     // Ctrl-C and a terminal's hang-up reach the whole process group: the supervisor decides what they mean.
     runtime.onSignal("SIGINT", () => {});
     runtime.onSignal("SIGHUP", () => {});
-    runtime.onSignal("SIGTERM", () => {
-      if (stopping) resolve(1);
-      stop();
-    });
+    onStopSignals(runtime, ["SIGTERM"], stop, () => resolve(1));
     link.onMessage((message) => {
       if (message === undefined) {
         if (!stopping) logger.warning("The supervisor is gone; stopping.");
