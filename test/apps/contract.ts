@@ -1,6 +1,6 @@
 /**
  * The app of the contract suite: one route per behaviour. `?t=` names the journal's token under which a route notes
- * what it saw; `/notes`, `/await` and `/open` let a test read the journal and steer the other requests by events.
+ * what it saw; `/seen`, `/await` and `/open` let a test read the journal and steer the other requests by events.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Receive, Scope, Send } from "../../src/asgi/types.ts";
@@ -25,10 +25,13 @@ const routes: Readonly<Record<string, Handler>> = {
     void send({ type: "http.response.start", status: 200, headers: [["content-length", String(body.length)]] });
     void send({ type: "http.response.body", body });
   },
-  "/notes": ({ send, token }) => answer(send, JSON.stringify(noted(token))),
-  "/await": async ({ send, token, query }) => {
-    await awaitNote(token, query.get("what") ?? "");
-    await answer(send, JSON.stringify(noted(token)));
+  /** The journal of `?of=`; unlike all other routes it leaves no note itself. */
+  "/seen": ({ send, query }) => answer(send, JSON.stringify(noted(query.get("of") ?? ""))),
+  /** The same, once an entry of it starts with `?what=`. */
+  "/await": async ({ send, query }) => {
+    const of = query.get("of") ?? "";
+    await awaitNote(of, query.get("what") ?? "");
+    await answer(send, JSON.stringify(noted(of)));
   },
   "/open": ({ send, query }) => {
     openGate(query.get("g") ?? "");
@@ -172,10 +175,14 @@ const routes: Readonly<Record<string, Handler>> = {
     const length = String(pieces * piece.length);
     await send({ type: "http.response.start", status: 200, headers: [["content-length", length]] });
     note(token, "started");
-    for (let n = 1; n <= pieces; n++) {
-      await send({ type: "http.response.body", body: piece, more_body: n < pieces });
+    try {
+      for (let n = 1; n <= pieces; n++) {
+        await send({ type: "http.response.body", body: piece, more_body: n < pieces });
+      }
+      note(token, "complete");
+    } catch (error) {
+      note(token, `refused ${error instanceof Error ? error.name : error}`);
     }
-    note(token, "complete");
   },
   /** Work that goes on behind the answer keeps its own request's context. */
   "/context": ({ send, query, token }) =>

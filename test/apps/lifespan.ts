@@ -83,6 +83,13 @@ export async function watching(scope: Scope, receive: Receive, send: Send): Prom
   await well(scope, receive, send);
 }
 
+/** Shows the paths of its scope, whatever they are. */
+export async function shown(scope: Scope, _receive: Receive, send: Send): Promise<void> {
+  if (scope.type !== "http") throw new Error(`no ${scope.type} here`);
+  const { root_path, path, raw_path } = scope;
+  await answer(send, JSON.stringify({ root_path, path, raw_path: new TextDecoder().decode(raw_path) }));
+}
+
 /** A factory, for `--factory`. */
 export function makeApp() {
   say("factory called");
