@@ -8,7 +8,7 @@ import { type RunningServer, startServer } from "./servers.ts";
 import { rotated } from "./stats.ts";
 import type { BenchContext, HttpSample, HttpSuiteResult } from "./types.ts";
 
-const HELLO_APP = "bench/apps/hello.ts:app";
+const HELLO_APP = "bench/apps/hello.ts";
 
 async function measure(
   context: BenchContext,

@@ -10,7 +10,7 @@ import { startServer } from "./servers.ts";
 import { rotated } from "./stats.ts";
 import type { BenchContext, IdleSample, ServerSpec } from "./types.ts";
 
-const HELLO_APP = "bench/apps/hello.ts:app";
+const HELLO_APP = "bench/apps/hello.ts";
 /** Descriptors beyond the connections: the runtime's own. */
 const DESCRIPTOR_SPARE = 512;
 /** So few that they hardly grow the heap, enough that the code is loaded and has run. */

@@ -8,7 +8,7 @@ import { peakResidentBytes, resetPeak, residentBytes, watchResident } from "./pr
 import { type RunningServer, startServer } from "./servers.ts";
 import type { BenchContext, MemorySample, TransferName } from "./types.ts";
 
-const TRANSFER_APP = "bench/apps/transfer.ts:app";
+const TRANSFER_APP = "bench/apps/transfer.ts";
 const SAMPLE_INTERVAL_MS = 50;
 const SETTLE_MS = 1_000;
 const TRANSFER_TIMEOUT_MS = 180_000;
