@@ -49,8 +49,6 @@ export interface CycleHost {
   writeDirect(bytes: Uint8Array, start: number, end: number): number;
   /** The application has taken body pieces: more may be read. */
   bodyTaken(): void;
-  /** Trailers of the complete request. */
-  requestTrailers(): readonly HeaderPair[];
   /** Whether the connection must end with this response (besides what the cycle knows itself). */
   mustClose(): boolean;
   openFile(path: string): Promise<SendableFile>;
@@ -85,6 +83,8 @@ export class HttpCycle {
   /** Status of the response, 0 before `http.response.start`. */
   status = 0;
   state: ResponseState = "idle";
+  /** Trailers of the complete request, when it had any. */
+  requestTrailers: readonly HeaderPair[] | undefined = undefined;
   /** Its head has left or is about to: it can't be replaced by an error response. */
   committed = false;
 
@@ -219,8 +219,8 @@ export class HttpCycle {
 
   #lastPart(body: Uint8Array): HttpReceiveEvent {
     this.#bodyDelivered = true;
-    const trailers = this.#host.requestTrailers();
-    if (trailers.length === 0) return { type: "http.request", body, more_body: false };
+    const trailers = this.requestTrailers;
+    if (trailers === undefined) return { type: "http.request", body, more_body: false };
     return { type: "http.request", body, more_body: false, trailers };
   }
 

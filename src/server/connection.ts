@@ -6,7 +6,7 @@ import { type CycleHost, HttpCycle, type SendableFile } from "../asgi/cycle.ts";
 import type { DefaultFields } from "../asgi/default-fields.ts";
 import { ClientDisconnected } from "../asgi/errors.ts";
 import { splitFieldLines } from "../asgi/headers.ts";
-import type { Application, HeaderPair } from "../asgi/types.ts";
+import type { Application } from "../asgi/types.ts";
 import type { ByteRing } from "../channel/ring.ts";
 import { Waiters } from "../channel/waiters.ts";
 import type { OutBuffer } from "../protocol/buffer.ts";
@@ -36,7 +36,6 @@ const DEADLINE_LINGER = 4;
 /** When the server stops: for heads that are half received and for closing connections. */
 const STOP_GRACE_MS = 1000;
 
-const NO_TRAILERS: readonly HeaderPair[] = [];
 type Client = readonly [host: string, port: number] | null;
 type ServerAddress = readonly [host: string, port: number | null] | null;
 
@@ -138,13 +137,6 @@ export class Connection implements SocketHandler, CycleHost {
     if (this.#bodyDone || this.#pumping) return;
     if (this.#hasInput()) this.#pump();
     this.#resumeReading();
-  }
-
-  requestTrailers(): readonly HeaderPair[] {
-    const { parser } = this.#exchange!;
-    if (parser.trailerCount === 0) return NO_TRAILERS;
-    const last = 4 * (parser.trailerCount - 1);
-    return splitFieldLines(parser.trailer, parser.trailers[0], parser.trailers[last + 3] + 2);
   }
 
   mustClose(): boolean {
@@ -352,8 +344,7 @@ export class Connection implements SocketHandler, CycleHost {
   #keepRemainder(): void {
     const parser = this.#exchange?.parser;
     if (this.#chunkKept || parser === undefined || parser.position >= parser.limit) return;
-    const rest = parser.chunk.slice(parser.position, parser.limit);
-    parser.feed(rest, 0, rest.length);
+    parser.keepInput();
     this.#chunkKept = true;
   }
 
@@ -425,7 +416,11 @@ export class Connection implements SocketHandler, CycleHost {
       this.#cycle = null;
       return;
     }
-    this.#exchange!.ring.pushEnd();
+    const { parser, ring } = this.#exchange!;
+    if (parser.trailerCount > 0) {
+      this.#cycle!.requestTrailers = splitFieldLines(parser.trailer, parser.trailers[0], parser.trailer.length);
+    }
+    ring.pushEnd();
     if (this.#notStarted) this.#startApplication();
     else this.#cycle!.bodyArrived();
   }

@@ -225,7 +225,12 @@ class Server implements ServerHandle {
       this.#wakeQueue = [];
       for (const connection of queue) {
         connection.wakeQueued = false;
-        connection.resumePump();
+        try {
+          connection.resumePump();
+        } catch (error) {
+          this.#context.logger.critical(`a connection failed: ${error instanceof Error ? error.stack : String(error)}`);
+          connection.abort();
+        }
       }
     }
   }

@@ -142,6 +142,16 @@ export class Http1Parser extends RequestHead {
     this.limit = end;
   }
 
+  /**
+   * Copies what has not been consumed: the caller is about to write to the chunk again.
+   * Legal between events only; a head, a piece or trailers just reported must have been used.
+   */
+  keepInput(): void {
+    this.chunk = this.chunk.slice(this.position, this.limit);
+    this.limit -= this.position;
+    this.position = 0;
+  }
+
   /** One event: NEED_DATA, HEAD, BODY, END or ERROR. Behind END it goes on with the next message of the same chunk. */
   next(): number {
     for (;;) {
