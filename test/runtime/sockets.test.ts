@@ -241,6 +241,20 @@ contract("writing to a peer that is gone ends in one error", async (server) => {
   assert.deepEqual(connection.events, ["end", "close"]);
 });
 
+contract("a reset that a write meets first is an error, too", async (server) => {
+  const { client, server: connection } = await server.connect();
+  connection.socket.write(new Uint8Array(100_000), 0, 100_000);
+  await sleep(20);
+  client.destroy();
+  await sleep(0);
+  const deadline = performance.now() + 50;
+  while (performance.now() < deadline);
+  connection.socket.write(bytes("x"), 0, 1);
+  await until(() => connection.closes === 1, "close");
+  assert.ok(connection.closeError instanceof Error);
+  assert.deepEqual(connection.events, ["close"]);
+});
+
 contract("reset ends the connection, with RST where the runtime can", async (server) => {
   const { client, server: connection } = await server.connect();
   const seen: string[] = [];

@@ -1,0 +1,185 @@
+/** Children, the message pipe, signals and output, each in processes of their own. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { PlainError } from "../../src/runtime/types.ts";
+import { runtime, sleep, temporaryDirectory, until } from "./harness.ts";
+
+function program(name: string): string {
+  return fileURLToPath(new URL(`./programs/${name}.ts`, import.meta.url));
+}
+
+function command(name: string): [string, string[]] {
+  const script = program(name);
+  return runtime.name === "deno"
+    ? [process.execPath, ["run", "-A", "--unstable-net", script]]
+    : [process.execPath, [script]];
+}
+
+function start(name: string, ...args: string[]): ChildProcess {
+  const [file, rest] = command(name);
+  return spawn(file, [...rest, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+}
+
+function collect(child: ChildProcess): { out: string; err: string } {
+  const text = { out: "", err: "" };
+  child.stdout!.setEncoding("utf8").on("data", (part: string) => {
+    text.out += part;
+  });
+  child.stderr!.setEncoding("utf8").on("data", (part: string) => {
+    text.err += part;
+  });
+  return text;
+}
+
+function exited(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => child.once("close", (code) => resolve(code)));
+}
+
+for (const [how, code] of [
+  ["exit", 7],
+  ["natural", 0],
+] as const) {
+  test(`parent and child exchange messages; the child ends (${how}) and its code arrives`, async () => {
+    const parent = start("start", "child.ts", how);
+    const text = collect(parent);
+    assert.equal(await exited(parent), code, text.err);
+    const [hello, answer] = text.out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.equal(hello.parent, parent.pid);
+    assert.notEqual(hello.pid, parent.pid);
+    assert.equal(hello.channelVariable, false);
+    assert.equal(hello.again, true);
+    assert.deepEqual(answer.echo, { to: "child" });
+    assert.equal(answer.text, "ä€😀".repeat(20_000));
+  });
+}
+
+test("a child hears that its parent was killed, and sees another parent", async () => {
+  const directory = temporaryDirectory();
+  const file = join(directory.path, "log");
+  const parent = start("start", "child.ts", "orphan", file);
+  const text = collect(parent);
+  await until(() => text.out.includes("\n"), "the child's first message");
+  parent.kill("SIGKILL");
+  await until(() => existsSync(file) && readFileSync(file, "utf8").endsWith("\n"), "the child's report");
+  const [, now] = /^gone, parent (\d+)\n$/.exec(readFileSync(file, "utf8"))!;
+  assert.notEqual(Number(now), parent.pid);
+  directory.remove();
+});
+
+test("a process that was not spawned has no parent link", async () => {
+  const child = start("child");
+  assert.equal(await exited(child), 97);
+});
+
+test("spawn: kill, exit by signal, and sends after the end are refused", async () => {
+  const [file, args] = command("signals");
+  const ends: unknown[] = [];
+  const child = runtime.spawn({
+    command: [file, ...args.slice(0, -1), program("start"), "child.ts", "orphan", "/dev/null"],
+    env: process.env as Record<string, string>,
+    onMessage: () => {},
+    onExit: (code, signal) => ends.push([code, signal]),
+  });
+  assert.ok(child.pid > 1);
+  child.kill("SIGKILL");
+  await until(() => ends.length > 0, "exit");
+  assert.deepEqual(ends, [[null, "SIGKILL"]]);
+  assert.equal(child.send({}), false);
+  child.kill("SIGTERM");
+});
+
+test("spawn: a program that does not exist is one sentence", () => {
+  const options = { env: {}, onMessage: () => {}, onExit: () => {} };
+  assert.throws(
+    () => runtime.spawn({ ...options, command: ["/no/such/program"] }),
+    (error: unknown) => error instanceof PlainError && /^The program \/no\/such\/program can't be/.test(error.message),
+  );
+});
+
+for (const [how, code] of [
+  ["exit", 3],
+  ["end", 0],
+  ["throw", 1],
+] as const) {
+  test(`output is whole when a slow reader outlives the program (${how})`, async () => {
+    const lines = 6000;
+    const child = start("print", how, String(lines));
+    let out = "";
+    let err = "";
+    child.stderr!.setEncoding("utf8").on("data", (part: string) => {
+      err += part;
+    });
+    child.stdout!.setEncoding("utf8").on("data", (part: string) => {
+      out += part;
+      if (out.length < 100_000) {
+        child.stdout!.pause();
+        setTimeout(() => child.stdout!.resume(), 5);
+      }
+    });
+    assert.equal(await exited(child), code, err);
+    const expected = Array.from({ length: lines }, (_, i) => `line ${i} ${"-".repeat(90)}\n`).join("");
+    assert.equal(out.length, expected.length);
+    assert.equal(out, expected);
+    assert.equal(err.split("\n").filter((line) => line.startsWith("error ")).length, lines / 1000);
+  });
+}
+
+test("output to a reader that has left does no harm", async () => {
+  const child = start("print", "exit", "20000");
+  child.stdout!.destroy();
+  child.stderr!.resume();
+  assert.equal(await exited(child), 3);
+});
+
+test("output to a regular file", () => {
+  const [file, args] = command("print");
+  const quoted = [file, ...args].map((part) => `'${part}'`).join(" ");
+  const directory = temporaryDirectory();
+  const target = join(directory.path, "out");
+  const shell = spawnSync("sh", ["-c", `echo first > '${target}'; ${quoted} exit 100 >> '${target}' 2>&1`]);
+  assert.equal(shell.status, 3);
+  const lines = readFileSync(target, "utf8").split("\n");
+  assert.equal(lines.length, 1 + 100 + 1 + 1);
+  assert.equal(lines[0], "first");
+  directory.remove();
+});
+
+test("signals arrive, and a removed listener leaves the default", async () => {
+  const child = start("signals");
+  const text = collect(child);
+  await until(() => text.out.includes("ready"), "ready");
+  for (const name of ["SIGINT", "SIGHUP", "SIGTTIN", "SIGTTOU", "SIGTERM"] as const) {
+    child.kill(name);
+    await until(() => text.out.includes(name), name);
+  }
+  await sleep(50);
+  const signal = new Promise((resolve) => child.once("exit", (_code, by) => resolve(by)));
+  child.kill("SIGTERM");
+  assert.equal(await signal, "SIGTERM");
+});
+
+test("selfCommand starts the same program again", () => {
+  const [file, args] = command("self");
+  const first = JSON.parse(spawnSync(file, [...args, "--port", "1"], { encoding: "utf8" }).stdout);
+  assert.deepEqual(first.arguments, ["--port", "1"]);
+  const [again, ...rest] = first.command as string[];
+  const second = JSON.parse(spawnSync(again!, [...rest, "x"], { encoding: "utf8" }).stdout);
+  assert.deepEqual(second, { command: first.command, arguments: ["x"] });
+});
+
+test("a compiled executable starts itself again", { skip: runtime.name !== "bun" }, () => {
+  const directory = temporaryDirectory();
+  const executable = join(directory.path, "self");
+  const build = spawnSync(process.execPath, ["build", "--compile", program("self"), "--outfile", executable]);
+  assert.equal(build.status, 0, String(build.stderr));
+  const answer = JSON.parse(spawnSync(executable, ["--port", "1"], { encoding: "utf8" }).stdout);
+  assert.deepEqual(answer, { command: [executable], arguments: ["--port", "1"] });
+  directory.remove();
+});
