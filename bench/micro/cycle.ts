@@ -1,0 +1,88 @@
+/**
+ * The whole way of a request in one process, without a socket: parser, scope, application, encoder. What remains of a
+ * real server's cost per request is the runtime's and the kernel's.
+ */
+import { currentRuntime } from "../../src/runtime/current.ts";
+import type { ListenOptions, Runtime, Socket, SocketHandler } from "../../src/runtime/types.ts";
+import { DEFAULT_OPTIONS } from "../../src/server/options.ts";
+import { startServer } from "../../src/server/server.ts";
+import hello from "../apps/hello.ts";
+
+const REQUEST = "GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n";
+
+/** A socket that takes everything at once. */
+class NullSocket implements Socket {
+  readonly remote = { host: "127.0.0.1", port: 1 };
+  readonly local = { host: "127.0.0.1", port: 2 };
+  written = 0;
+  write(_bytes: Uint8Array, start: number, end: number): number {
+    this.written += end - start;
+    return end - start;
+  }
+  pause(): void {}
+  resume(): void {}
+  shutdown(): void {}
+  close(): void {}
+  reset(): void {}
+}
+
+const silent = {
+  critical: console.error,
+  error: console.error,
+  warning() {},
+  info() {},
+  debug() {},
+  trace() {},
+  enabled: () => false,
+};
+
+async function open(): Promise<{ runtime: Runtime; handler: SocketHandler; socket: NullSocket }> {
+  const real = await currentRuntime();
+  let accept: ((socket: Socket) => SocketHandler) | undefined;
+  const runtime: Runtime = Object.create(real, {
+    listen: {
+      value: (_options: ListenOptions, onAccept: (socket: Socket) => SocketHandler) => {
+        accept = onAccept;
+        return Promise.resolve({ address: { host: "127.0.0.1", port: 2 }, backlogInForce: undefined, close() {} });
+      },
+    },
+  });
+  await startServer(hello, { ...DEFAULT_OPTIONS, accessLog: false, lifespan: "off" }, { runtime, logger: silent });
+  const socket = new NullSocket();
+  return { runtime, handler: accept!(socket), socket };
+}
+
+/** Nanoseconds per request when `depth` of them arrive in each read. */
+async function measure(depth: number, rounds: number): Promise<number> {
+  const { runtime, handler, socket } = await open();
+  const chunk = new TextEncoder().encode(REQUEST.repeat(depth));
+  const expected = await answeredBytes(handler, socket, chunk, depth);
+  socket.written = 0;
+  const begin = runtime.now();
+  for (let i = 0; i < rounds; i++) {
+    handler.onData(chunk, chunk.length);
+    while (socket.written < expected * (i + 1)) await undefined;
+  }
+  return ((runtime.now() - begin) * 1e6) / (rounds * depth);
+}
+
+async function answeredBytes(
+  handler: SocketHandler,
+  socket: NullSocket,
+  chunk: Uint8Array,
+  depth: number,
+): Promise<number> {
+  handler.onData(chunk, chunk.length);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  if (socket.written === 0 || socket.written % depth !== 0) throw new Error("not every request was answered");
+  return socket.written;
+}
+
+const REQUESTS = 200_000;
+const ROUNDS = 9;
+for (const depth of [1, 16]) {
+  const results: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) results.push(await measure(depth, REQUESTS / depth));
+  results.sort((a, b) => a - b);
+  console.log(`depth ${depth}: ${Math.round(results[ROUNDS >> 1])} ns a request (best ${Math.round(results[0])})`);
+}
