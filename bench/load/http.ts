@@ -28,7 +28,9 @@ async function measure(
     cpus: machine.generatorCpus,
     signal,
   });
-  const serverCpuSeconds = cpuSeconds(server.pid) - serverBefore;
+  const serverAfter = cpuSeconds(server.pid);
+  const serverSystemSeconds = serverAfter.system - serverBefore.system;
+  const serverCpuSeconds = serverAfter.user - serverBefore.user + serverSystemSeconds;
   const foreignSeconds = Math.max(0, coreBusySeconds(machine.serverCpu) - coreBefore - serverCpuSeconds);
   return {
     round,
@@ -40,6 +42,7 @@ async function measure(
     p99Us: run.p99Us,
     errors: run.errors,
     serverCpuSeconds,
+    serverSystemSeconds,
     serverUtilisation: serverCpuSeconds / run.seconds,
     generatorUtilisation: run.utilisation,
     foreignUtilisation: foreignSeconds / run.wallSeconds,

@@ -8,8 +8,9 @@ const TICKS_PER_SECOND = 100;
 const KILOBYTE = 1024;
 
 export interface StatTimes {
-  /** User and system seconds of the process itself. */
-  readonly own: number;
+  /** Seconds of the process itself in user mode, and in the kernel. */
+  readonly user: number;
+  readonly system: number;
   /** User and system seconds of its children that have ended and been waited for. */
   readonly children: number;
 }
@@ -19,7 +20,11 @@ export function parseStat(text: string): StatTimes {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   // proc(5) counts from 1 and `fields` starts at number 3: utime 14, stime 15, cutime 16, cstime 17.
   const ticks = (number: number) => Number(fields[number - 3]);
-  return { own: (ticks(14) + ticks(15)) / TICKS_PER_SECOND, children: (ticks(16) + ticks(17)) / TICKS_PER_SECOND };
+  return {
+    user: ticks(14) / TICKS_PER_SECOND,
+    system: ticks(15) / TICKS_PER_SECOND,
+    children: (ticks(16) + ticks(17)) / TICKS_PER_SECOND,
+  };
 }
 
 /** The value in bytes of a `Name:   123 kB` line, as in `/proc/PID/status` and `smaps_rollup`; 0 when absent. */
@@ -67,13 +72,17 @@ export function processTree(pid: number): number[] {
 }
 
 /** Processor seconds of a process tree so far. */
-export function cpuSeconds(pid: number): number {
-  let total = 0;
+export function cpuSeconds(pid: number): { user: number; system: number } {
+  let user = 0;
+  let system = 0;
   for (const member of processTree(pid)) {
     const text = readOrEmpty(`/proc/${member}/stat`);
-    if (text !== "") total += parseStat(text).own;
+    if (text === "") continue;
+    const times = parseStat(text);
+    user += times.user;
+    system += times.system;
   }
-  return total;
+  return { user, system };
 }
 
 /** Processor seconds of this process's children that have ended. */

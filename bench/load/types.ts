@@ -30,6 +30,8 @@ export interface HttpSample {
   readonly errors: number;
   /** User and system time of the server's processes during the load. */
   readonly serverCpuSeconds: number;
+  /** The kernel's part of it. */
+  readonly serverSystemSeconds: number;
   /** Share of one core that the server used. */
   readonly serverUtilisation: number;
   /** Share of its threads' time that the load generator used; near 1 it is the bottleneck. */

@@ -61,7 +61,7 @@ test("processor time is found behind a command with spaces and parentheses", () 
   const fields = Array.from({ length: 50 }, (_, index) => String(index + 3));
   fields[0] = "S";
   Object.assign(fields, { 11: "150", 12: "50", 13: "700", 14: "300" });
-  assert.deepEqual(parseStat(`42 (a) b (c)) ${fields.join(" ")}`), { own: 2, children: 10 });
+  assert.deepEqual(parseStat(`42 (a) b (c)) ${fields.join(" ")}`), { user: 1.5, system: 0.5, children: 10 });
 });
 
 test("kilobytes become bytes, and only of the whole name", () => {

@@ -24,6 +24,7 @@ const SAMPLE: HttpSample = {
   p99Us: 1000,
   errors: 0,
   serverCpuSeconds: 0.9,
+  serverSystemSeconds: 0.4,
   serverUtilisation: 0.9,
   generatorUtilisation: 0.5,
   foreignUtilisation: 0,
