@@ -64,7 +64,8 @@ export function spawn(options: SpawnOptions): Child {
   };
   child.once("exit", exit);
   child.once("error", () => exit(NOT_STARTED_CODE, null));
-  if (child.pid === undefined) {
+  const { pid } = child;
+  if (pid === undefined) {
     over = true;
     throw new PlainError(`The program ${program} can't be started; check that it exists and may be executed.`);
   }
@@ -74,14 +75,20 @@ export function spawn(options: SpawnOptions): Child {
   // A child that dies takes its end with it; `exit` tells.
   pipe.on("error", () => {});
   return {
-    pid: child.pid,
+    pid,
     send: (message) => {
       if (over || pipe.destroyed || !pipe.writable) return false;
       pipe.write(line(message));
       return true;
     },
     kill: (signal) => {
-      if (!over) child.kill(signal);
+      if (over) return;
+      try {
+        // Not child.kill: on Deno its second call sends nothing, and SIGKILL follows SIGTERM.
+        process.kill(pid, signal);
+      } catch {
+        // It is gone already; `onExit` is on its way.
+      }
     },
   };
 }

@@ -8,6 +8,7 @@ import { type DenoListener, denoNamespace } from "./deno-api.ts";
 import { type ConnectionContext, DenoSocket } from "./deno-socket.ts";
 import { listenError, numericHost } from "./listen-errors.ts";
 import { nodeRuntime } from "./node.ts";
+import { flushOutput } from "./output.ts";
 import {
   type Listener,
   type ListenOptions,
@@ -135,6 +136,10 @@ function codeUnits(bytes: Uint8Array, start: number, end: number): string {
   }
   return text;
 }
+
+// Deno ends by an uncaught error without an "exit" event.
+globalThis.addEventListener("error", flushOutput);
+globalThis.addEventListener("unhandledrejection", flushOutput);
 
 export const denoRuntime: Runtime = {
   ...nodeRuntime,

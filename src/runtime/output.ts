@@ -12,6 +12,11 @@ import process from "node:process";
 const QUEUE_LIMIT_BYTES = 4 * 1024 * 1024;
 /** A full pipe is tried again after this time: its reader empties 64 KB much faster. */
 const RETRY_MS = 5;
+/**
+ * PIPE_BUF: a pipe takes this much whole or not at all. Deno's writeSync goes on after a short write and does not say
+ * how much it wrote when the pipe is full then, so nothing larger is offered.
+ */
+const PIPE_WRITE_BYTES = process.platform === "linux" ? 4096 : 512;
 /** How long the end of the process waits for the reader. */
 const FLUSH_LIMIT_MS = 5_000;
 
@@ -32,6 +37,7 @@ export class OutputStream {
   private droppedBytes = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private gone = false;
+  private writeBytes = Number.POSITIVE_INFINITY;
 
   constructor(standard: 1 | 2) {
     this.standard = standard;
@@ -57,6 +63,7 @@ export class OutputStream {
     this.descriptor = this.standard;
     try {
       if (fstatSync(this.standard).isFIFO()) {
+        this.writeBytes = PIPE_WRITE_BYTES;
         this.descriptor = openSync(`/dev/fd/${this.standard}`, constants.O_WRONLY | constants.O_NONBLOCK);
       }
     } catch {
@@ -70,7 +77,9 @@ export class OutputStream {
     const descriptor = this.descriptor === -1 ? this.open() : this.descriptor;
     let taken = 0;
     try {
-      while (taken < bytes.length) taken += writeSync(descriptor, bytes, taken, bytes.length - taken);
+      while (taken < bytes.length) {
+        taken += writeSync(descriptor, bytes, taken, Math.min(bytes.length - taken, this.writeBytes));
+      }
     } catch (error) {
       // EPIPE and the like: nobody reads any more, which must not stop a server.
       if (errorCode(error) !== "EAGAIN") this.abandon();

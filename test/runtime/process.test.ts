@@ -95,6 +95,25 @@ test("spawn: kill, exit by signal, and sends after the end are refused", async (
   child.kill("SIGTERM");
 });
 
+test("spawn: a second signal reaches a child that survived the first", async () => {
+  const [file, args] = command("signals");
+  const ends: unknown[] = [];
+  const child = runtime.spawn({
+    command: [file, ...args],
+    env: process.env as Record<string, string>,
+    onMessage: () => {},
+    onExit: (code, signal) => ends.push([code, signal]),
+  });
+  // SIGINT is caught once the program is up; before that it would end it.
+  await sleep(400);
+  child.kill("SIGINT");
+  await sleep(50);
+  assert.deepEqual(ends, []);
+  child.kill("SIGKILL");
+  await until(() => ends.length > 0, "exit");
+  assert.deepEqual(ends, [[null, "SIGKILL"]]);
+});
+
 test("spawn: a program that does not exist is one sentence", () => {
   const options = { env: {}, onMessage: () => {}, onExit: () => {} };
   assert.throws(
@@ -156,12 +175,12 @@ test("signals arrive, and a removed listener leaves the default", async () => {
   const text = collect(child);
   await until(() => text.out.includes("ready"), "ready");
   for (const name of ["SIGINT", "SIGHUP", "SIGTTIN", "SIGTTOU", "SIGTERM"] as const) {
-    child.kill(name);
+    process.kill(child.pid!, name);
     await until(() => text.out.includes(name), name);
   }
   await sleep(50);
   const signal = new Promise((resolve) => child.once("exit", (_code, by) => resolve(by)));
-  child.kill("SIGTERM");
+  process.kill(child.pid!, "SIGTERM");
   assert.equal(await signal, "SIGTERM");
 });
 
