@@ -22,7 +22,7 @@ const STAIRS: Readonly<Record<string, readonly string[]>> = {
   python: ["observe", "asgi", "channel", "runtime"],
   apps: ["python", "observe", "asgi", "runtime"],
   asgi: ["observe", "channel", "protocol", "runtime"],
-  observe: ["runtime"],
+  observe: ["protocol", "runtime"],
   channel: [],
   protocol: [],
   runtime: [],

@@ -2,7 +2,7 @@
 
 /** Folders of the server (below src/) whose frames stand between the module and the process's start. */
 const OWN_FOLDERS = ["apps/load.ts", "cli/", "runtime/", "supervise/"];
-const SOURCE_ROOT = new URL("../", import.meta.url);
+const SOURCE_ROOT = import.meta.url.slice(0, import.meta.url.lastIndexOf("/apps/") + 1);
 /** A stack longer than this says nothing more. */
 const MOST_LINES = 40;
 
@@ -26,12 +26,12 @@ function positionOf(error: object): Position | undefined {
 function isOwnFrame(line: string): boolean {
   if (!/^\s+at /.test(line)) return false;
   return OWN_FOLDERS.some((folder) => {
-    const url = new URL(folder, SOURCE_ROOT);
-    return line.includes(url.href) || line.includes(url.pathname);
+    const url = SOURCE_ROOT + folder;
+    return line.includes(url) || line.includes(url.replace("file://", ""));
   });
 }
 
-/** `/work/app.ts` as `./app.ts` where it is below the working directory. */
+/** `/srv/app.ts` as `./app.ts` where it is below the working directory. */
 function shorten(text: string, directory: string): string {
   const prefix = directory.endsWith("/") ? directory : `${directory}/`;
   return text.replaceAll(`file://${prefix}`, "./").replaceAll(`(${prefix}`, "(./").replaceAll(`at ${prefix}`, "at ./");

@@ -31,16 +31,16 @@ interface Settings {
 }
 
 function readSettings(runtime: Runtime): Settings | { readonly text: string } {
-  const process = runtime.env();
+  const inherited = runtime.env();
   const parsed = parseArguments(runtime.arguments(), {
     version: `ringcorn ${manifest.version} (${runtime.name} ${runtime.version})`,
-    columns: Number(process.COLUMNS) || DEFAULT_COLUMNS,
-    colours: wantsColours(runtime.stdoutIsTerminal, process),
+    columns: Number(inherited.COLUMNS) || DEFAULT_COLUMNS,
+    colours: wantsColours(runtime.stdoutIsTerminal, inherited),
   });
   if ("text" in parsed) return parsed;
-  const envFile = envFileOf(parsed, process);
+  const envFile = envFileOf(parsed, inherited);
   const file = envFile === undefined ? {} : readEnvFile(runtime, envFile);
-  const environment = mergeEnvironment(file, process);
+  const environment = mergeEnvironment(file, inherited);
   return { config: resolveConfig(parsed, environment), file, environment };
 }
 

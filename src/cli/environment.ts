@@ -18,13 +18,13 @@ export function readEnvFile(runtime: Pick<Runtime, "readTextFile" | "resolvePath
 }
 
 /** The file's variables with those of the process, which win, also when they are empty. */
-export function mergeEnvironment(file: Environment, process: Environment): Environment {
+export function mergeEnvironment(file: Environment, inherited: Environment): Environment {
   const merged: Record<string, string | undefined> = { ...file };
-  for (const [name, value] of Object.entries(process)) if (value !== undefined) merged[name] = value;
+  for (const [name, value] of Object.entries(inherited)) if (value !== undefined) merged[name] = value;
   return merged;
 }
 
-/** Sets the file's variables in the process where they are not set: the application sees them. */
-export function exportEnvironment(file: Environment, process: Record<string, string | undefined>): void {
-  for (const [name, value] of Object.entries(file)) if (process[name] === undefined) process[name] = value;
+/** Sets the file's variables in the running environment where they are not set: the application sees them. */
+export function exportEnvironment(file: Environment, environment: Record<string, string | undefined>): void {
+  for (const [name, value] of Object.entries(file)) if (environment[name] === undefined) environment[name] = value;
 }
