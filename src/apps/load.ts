@@ -143,7 +143,7 @@ async function makeApplication(runtime: Pick<Runtime, "cwd">, factory: unknown, 
   try {
     return await factory();
   } catch (error) {
-    throw new ModuleError(`The factory ${where} failed.\n${describeModuleError(error, runtime.cwd())}`);
+    throw new ModuleError(`${where} failed to make the application.\n${describeModuleError(error, runtime.cwd())}`);
   }
 }
 

@@ -35,10 +35,9 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 
 const NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/** Every name one typing mistake away from `name`, and its lowercase form; `name` itself is not among them. */
+/** Every name one typing mistake away from `name`, and its lowercase form. */
 export function* namesNear(name: string): Generator<string> {
-  const lower = name.toLowerCase();
-  if (lower !== name) yield lower;
+  yield name.toLowerCase();
   for (let i = 0; i < name.length; i++) {
     yield name.slice(0, i) + name.slice(i + 1);
     if (i + 1 < name.length) yield name.slice(0, i) + name[i + 1] + name[i] + name.slice(i + 2);
