@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createLogger } from "../../src/observe/log.ts";
+import { PlainError, type SignalName } from "../../src/runtime/types.ts";
+import { SAME_SIGNAL_MS } from "../../src/supervise/signals.ts";
+import { failureText, runWorker, type WorkerServer } from "../../src/supervise/worker.ts";
+import { within } from "../harness/wait.ts";
+
+const ADDRESS = { host: "127.0.0.1", port: 4711 };
+const BIND = { host: "127.0.0.1", port: 0, reusePort: true, replaceLive: false };
+
+/** A worker with a pipe, signals and a clock of the test's own. */
+class Bench {
+  readonly sent: unknown[] = [];
+  readonly log: string[] = [];
+  readonly exitCode: Promise<number>;
+  now = 0;
+  stops = 0;
+  retire = (): void => {};
+  private tell: (message: unknown) => void = () => {};
+  private readonly signals = new Map<SignalName, () => void>();
+
+  constructor(start: () => Promise<void> = async () => {}, stop: () => Promise<void> = async () => {}) {
+    this.exitCode = runWorker({
+      runtime: {
+        now: () => this.now,
+        onSignal: (signal, listener) => {
+          this.signals.set(signal, listener);
+          return () => this.signals.delete(signal);
+        },
+      },
+      logger: createLogger((line) => this.log.push(line), { level: "info", colours: false }),
+      link: {
+        send: (message) => {
+          this.sent.push(message);
+          return true;
+        },
+        onMessage: (listener) => {
+          this.tell = listener;
+        },
+      },
+      start: async (bind, retire): Promise<WorkerServer> => {
+        assert.deepEqual(bind, BIND);
+        this.retire = retire;
+        await start();
+        return {
+          address: ADDRESS,
+          stop: () => {
+            this.stops += 1;
+            return stop();
+          },
+        };
+      },
+    });
+  }
+
+  message(message: unknown): void {
+    this.tell(message);
+  }
+
+  signal(name: SignalName): void {
+    this.signals.get(name)?.();
+  }
+
+  async started(): Promise<this> {
+    this.message({ type: "start", bind: BIND });
+    await Promise.resolve();
+    await Promise.resolve();
+    await Promise.resolve();
+    return this;
+  }
+
+  end(): Promise<number> {
+    return within(this.exitCode, "the worker's end");
+  }
+}
+
+const never = (): Promise<void> => new Promise(() => {});
+
+test("start, ready, retiring, stop, stopped", async () => {
+  const bench = await new Bench().started();
+  assert.deepEqual(bench.sent, [{ type: "ready", address: ADDRESS }]);
+  bench.retire();
+  bench.message({ type: "stop" });
+  assert.equal(await bench.end(), 0);
+  assert.deepEqual(bench.sent.slice(1), [{ type: "retiring" }, { type: "stopped" }]);
+  assert.equal(bench.stops, 1);
+});
+
+test("a user's mistake is told as its sentence", async () => {
+  const bench = await new Bench(() => Promise.reject(new PlainError("No such file."))).started();
+  assert.equal(await bench.end(), 1);
+  assert.deepEqual(bench.sent, [{ type: "failed", message: "No such file.", exitCode: 1 }]);
+});
+
+test("anything else with its stack", () => {
+  assert.match(failureText(new RangeError("deep")), /RangeError: deep[\s\S]*worker\.test\.ts/);
+  assert.equal(failureText("text"), "text");
+});
+
+test("the supervisor's end stops the worker gracefully", async () => {
+  const bench = await new Bench().started();
+  bench.message(undefined);
+  assert.equal(await bench.end(), 0);
+  assert.equal(bench.stops, 1);
+  assert.match(bench.log.join(""), /The supervisor is gone; stopping/);
+});
+
+test("its end during the start ends the worker at once", async () => {
+  const bench = await new Bench(never).started();
+  bench.message(undefined);
+  assert.equal(await bench.end(), 0);
+  assert.equal(bench.stops, 0);
+});
+
+test("Ctrl-C and a hang-up are the supervisor's to act on", async () => {
+  const bench = await new Bench().started();
+  bench.signal("SIGINT");
+  bench.signal("SIGHUP");
+  assert.equal(bench.stops, 0);
+  bench.message({ type: "stop" });
+  assert.equal(await bench.end(), 0);
+});
+
+test("SIGTERM stops gracefully, another one at once", async () => {
+  const bench = await new Bench(undefined, never).started();
+  bench.signal("SIGTERM");
+  assert.equal(bench.stops, 1);
+  bench.now += SAME_SIGNAL_MS + 1;
+  bench.signal("SIGTERM");
+  assert.equal(await bench.end(), 1);
+  assert.equal(bench.stops, 1);
+});
+
+test("a signal that is passed on twice counts once", async () => {
+  let finish = (): void => {};
+  const stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      finish = resolve;
+    });
+  const bench = await new Bench(undefined, stop).started();
+  bench.signal("SIGTERM");
+  bench.now += SAME_SIGNAL_MS;
+  bench.signal("SIGTERM");
+  finish();
+  assert.equal(await bench.end(), 0);
+});
+
+test("messages of another version are left out", async () => {
+  const bench = await new Bench().started();
+  for (const odd of [null, 1, "stop", {}, { type: "dance" }]) bench.message(odd);
+  assert.equal(bench.stops, 0);
+  bench.message({ type: "stop" });
+  assert.equal(await bench.end(), 0);
+});
