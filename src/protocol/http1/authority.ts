@@ -1,5 +1,5 @@
 /** Is `uri-host [":" port]` valid? RFC 3986 section 3.2.2 and 3.2.3, RFC 9110 section 7.2. */
-import { CLASS, DIGIT, HEX, IP_LITERAL, REG_NAME } from "./tables.ts";
+import { CLASS, DIGIT, HEX, IP_LITERAL, plainRun, REG_NAME } from "./tables.ts";
 
 const PERCENT = 0x25;
 const DOT = 0x2e;
@@ -42,7 +42,7 @@ function isPort(bytes: Uint8Array, start: number, end: number, needed: boolean):
 function skipName(bytes: Uint8Array, start: number, end: number): number {
   let p = start;
   for (;;) {
-    while (p < end && (CLASS[bytes[p]] & REG_NAME) !== 0) p++;
+    p = plainRun(bytes, p, end, REG_NAME);
     if (p === end || bytes[p] !== PERCENT) return p;
     if (p + 2 >= end || (CLASS[bytes[p + 1]] & CLASS[bytes[p + 2]] & HEX) === 0) return -1;
     p += 3;

@@ -3,7 +3,7 @@
  * Only CR LF ends a line; no white space before the colon; no folding (section 5.2); values as RFC 9110 section 5.5.
  */
 import { BAD_FIELD_NAME, BAD_FIELD_VALUE, BAD_LINE_END, FOLDED_FIELD, type Http1Error } from "./errors.ts";
-import { CLASS, internName, TOKEN, VALUE } from "./tables.ts";
+import { CLASS, endOfName, internName, plainRun, TOKEN, VALUE } from "./tables.ts";
 
 /** Where a scan stands within the section. */
 const LINE_START = 0;
@@ -23,9 +23,65 @@ const COLON = 0x3a;
 /** Offsets a line: nameStart, nameEnd, valueStart, valueEnd. */
 export const FIELD_STRIDE = 4;
 
+/** Lines that the first growth makes room for. */
+const ROOM_LEAST = 8;
+
+/**
+ * Takes the whole lines that begin at `from`, the usual case, without keeping any state: anything else (an incomplete
+ * line, the section's end, a violation, no room) ends it at the start of a line. Returns the count of lines then; where
+ * the next line begins stands in that line's first offset.
+ *
+ * The name that stood in this place of the last section is tried first: a client repeats itself.
+ */
+function takeWholeLines(
+  bytes: Uint8Array,
+  from: number,
+  stop: number,
+  offsets: Int32Array,
+  ids: Uint8Array,
+  count: number,
+): number {
+  const classes = CLASS;
+  const room = ids.length;
+  let p = from;
+  for (;;) {
+    const at = count * FIELD_STRIDE;
+    const nameStart = p;
+    offsets[at] = p;
+    if (count === room || p >= stop || bytes[p] === CR) return count;
+    p = endOfName(bytes, nameStart, stop, ids[count]);
+    if (p < 0) {
+      p = nameStart;
+      while (p < stop && (classes[bytes[p]] & TOKEN) !== 0) p++;
+      if (p >= stop || bytes[p] !== COLON || p === nameStart) return count;
+      ids[count] = internName(bytes, nameStart, p);
+    }
+    offsets[at + 1] = p++;
+    while (p < stop && (bytes[p] === SP || bytes[p] === HTAB)) p++;
+    const valueStart = p;
+    p = plainRun(bytes, p, stop, VALUE);
+    if (p + 1 >= stop || bytes[p] !== CR || bytes[p + 1] !== LF) return count;
+    offsets[at + 2] = valueStart;
+    offsets[at + 3] = trimmedEnd(bytes, valueStart, p);
+    p += 2;
+    count++;
+  }
+}
+
+function trimmedEnd(bytes: Uint8Array, start: number, end: number): number {
+  while (end > start && (bytes[end - 1] === SP || bytes[end - 1] === HTAB)) end--;
+  return end;
+}
+
+function nameError(byte: number, isFirst: boolean): Http1Error {
+  if (byte === LF || byte === CR) return BAD_LINE_END;
+  return isFirst && (byte === SP || byte === HTAB) ? FOLDED_FIELD : BAD_FIELD_NAME;
+}
+
 export class FieldSection {
-  /** FIELD_STRIDE offsets for each of the `count` lines. */
+  /** FIELD_STRIDE offsets for each of the `count` lines, and room for one more line than there are `ids`. */
   offsets: Int32Array;
+  /** Ids of the names; beyond `count` those of earlier sections. */
   ids: Uint8Array;
   count = 0;
   error: Http1Error | undefined = undefined;
@@ -42,7 +98,7 @@ export class FieldSection {
     this.#maxCount = maxCount;
     this.#tooMany = tooMany;
     const room = Math.min(maxCount, roomFor);
-    this.offsets = new Int32Array(room * FIELD_STRIDE);
+    this.offsets = new Int32Array((room + 1) * FIELD_STRIDE);
     this.ids = new Uint8Array(room);
   }
 
@@ -70,72 +126,67 @@ export class FieldSection {
    * when `done`, at the offending byte when `error`, else `stop`.
    */
   scan(bytes: Uint8Array, from: number, stop: number): number {
-    const classes = CLASS;
-    let state = this.#state;
     let p = from;
     while (p < stop) {
-      if (state === LINE_START) {
-        if (bytes[p] === CR) {
-          state = LAST_LF;
-          p++;
-          continue;
-        }
-        if (this.count === this.#maxCount) return this.#fail(p, this.#tooMany);
-        this.#nameStart = p;
-        state = NAME;
-      }
-      if (state === NAME) {
-        while (p < stop && (classes[bytes[p]] & TOKEN) !== 0) p++;
-        if (p === stop) break;
-        if (bytes[p] !== COLON || p === this.#nameStart) return this.#fail(p, this.#nameError(bytes[p], p));
-        this.#nameEnd = p++;
-        state = BEFORE_VALUE;
-      }
-      if (state === BEFORE_VALUE) {
-        while (p < stop && (bytes[p] === SP || bytes[p] === HTAB)) p++;
-        if (p === stop) break;
-        this.#valueStart = p;
-        state = IN_VALUE;
-      }
-      if (state === IN_VALUE) {
-        while (p < stop && (classes[bytes[p]] & VALUE) !== 0) p++;
-        if (p === stop) break;
-        if (bytes[p] !== CR) return this.#fail(p, bytes[p] === LF ? BAD_LINE_END : BAD_FIELD_VALUE);
-        this.#keep(bytes, p++);
-        state = LINE_LF;
+      if (this.#state === LINE_START) {
+        this.count = takeWholeLines(bytes, p, stop, this.offsets, this.ids, this.count);
+        p = this.offsets[this.count * FIELD_STRIDE];
         if (p === stop) break;
       }
-      if (bytes[p] !== LF) return this.#fail(p, BAD_LINE_END);
-      p++;
-      if (state === LAST_LF) {
-        this.#state = DONE;
-        return p;
-      }
-      state = LINE_START;
+      p = this.#scanLine(bytes, p, stop);
+      if (this.error !== undefined || this.#state === DONE) break;
     }
-    this.#state = state;
     return p;
+  }
+
+  /** One line, or what there is of it: resumable at any byte. */
+  #scanLine(bytes: Uint8Array, p: number, stop: number): number {
+    const classes = CLASS;
+    if (this.#state === LINE_START) {
+      this.#state = bytes[p] === CR ? LAST_LF : NAME;
+      if (this.#state === LAST_LF) p++;
+      else if (this.count === this.#maxCount) return this.#fail(p, this.#tooMany);
+      this.#nameStart = p;
+    }
+    if (this.#state === NAME) {
+      while (p < stop && (classes[bytes[p]] & TOKEN) !== 0) p++;
+      if (p === stop) return p;
+      const isFirst = p === this.#nameStart;
+      if (bytes[p] !== COLON || isFirst) return this.#fail(p, nameError(bytes[p], isFirst));
+      this.#nameEnd = p++;
+      this.#state = BEFORE_VALUE;
+    }
+    if (this.#state === BEFORE_VALUE) {
+      while (p < stop && (bytes[p] === SP || bytes[p] === HTAB)) p++;
+      if (p === stop) return p;
+      this.#valueStart = p;
+      this.#state = IN_VALUE;
+    }
+    if (this.#state === IN_VALUE) {
+      p = plainRun(bytes, p, stop, VALUE);
+      if (p === stop) return p;
+      if (bytes[p] !== CR) return this.#fail(p, bytes[p] === LF ? BAD_LINE_END : BAD_FIELD_VALUE);
+      this.#keep(bytes, p++);
+      this.#state = LINE_LF;
+    }
+    if (p === stop) return p;
+    if (bytes[p] !== LF) return this.#fail(p, BAD_LINE_END);
+    this.#state = this.#state === LAST_LF ? DONE : LINE_START;
+    return p + 1;
   }
 
   /** Records the line whose value ends before the CR at `end`. */
   #keep(bytes: Uint8Array, end: number): void {
-    const start = this.#valueStart;
-    while (end > start && (bytes[end - 1] === SP || bytes[end - 1] === HTAB)) end--;
     const { count } = this;
     if (count === this.ids.length) this.#grow();
     const { offsets } = this;
     const at = count * FIELD_STRIDE;
     offsets[at] = this.#nameStart;
     offsets[at + 1] = this.#nameEnd;
-    offsets[at + 2] = start;
-    offsets[at + 3] = end;
+    offsets[at + 2] = this.#valueStart;
+    offsets[at + 3] = trimmedEnd(bytes, this.#valueStart, end);
     this.ids[count] = internName(bytes, this.#nameStart, this.#nameEnd);
     this.count = count + 1;
-  }
-
-  #nameError(byte: number, p: number): Http1Error {
-    if (byte === LF || byte === CR) return BAD_LINE_END;
-    return p === this.#nameStart && (byte === SP || byte === HTAB) ? FOLDED_FIELD : BAD_FIELD_NAME;
   }
 
   #fail(p: number, error: Http1Error): number {
@@ -144,8 +195,8 @@ export class FieldSection {
   }
 
   #grow(): void {
-    const room = Math.max(8, this.ids.length * 2);
-    const offsets = new Int32Array(room * FIELD_STRIDE);
+    const room = Math.min(this.#maxCount, Math.max(ROOM_LEAST, this.ids.length * 2));
+    const offsets = new Int32Array((room + 1) * FIELD_STRIDE);
     offsets.set(this.offsets);
     this.offsets = offsets;
     const ids = new Uint8Array(room);

@@ -157,6 +157,8 @@ function codingError(bytes: Uint8Array, start: number, end: number): Http1Error 
 function connectionOptions(bytes: Uint8Array, start: number, end: number): number {
   let options = 0;
   let p = start;
+  // What nearly every client sends needs no list.
+  if (equalsIgnoringCase(bytes, start, end, "keep-alive")) return KEEP_ALIVE;
   while (p < end) {
     let from = p;
     while (p < end && bytes[p] !== COMMA) p++;

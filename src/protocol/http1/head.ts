@@ -26,6 +26,7 @@ import {
   METHOD_CONNECT,
   METHOD_OPTIONS,
   PATH,
+  plainRun,
   TARGET,
   TOKEN,
 } from "./tables.ts";
@@ -186,6 +187,10 @@ export class RequestHead {
   #scanLine(bytes: Uint8Array, from: number, headStop: number): number {
     const lineStop = this.headStart + this.limits.requestLineBytes + 1;
     const stop = Math.min(lineStop, headStop);
+    if (from === this.headStart) {
+      const end = this.#takeWholeLine(bytes, from, stop);
+      if (end >= 0) return end;
+    }
     let p = from;
     if (this.#state === IN_METHOD) p = this.#scanMethod(bytes, p, stop);
     if (this.#state === IN_PATH || this.#state === IN_QUERY) p = this.#scanTarget(bytes, p, stop);
@@ -202,6 +207,50 @@ export class RequestHead {
     return p;
   }
 
+  /**
+   * Takes a whole line in origin form and HTTP/1.1, the usual case, in one go. Returns the position behind it, or -1
+   * with nothing changed that the resumable scan does not set again.
+   */
+  #takeWholeLine(bytes: Uint8Array, start: number, stop: number): number {
+    const classes = CLASS;
+    let p = start;
+    while (p < stop && (classes[bytes[p]] & TOKEN) !== 0) p++;
+    const methodEnd = p++;
+    if (p >= stop || bytes[methodEnd] !== SP || bytes[p] !== SLASH) return -1;
+    const targetStart = p;
+    p = plainRun(bytes, p, stop, PATH);
+    let pathEnd = p;
+    let hasPercent = false;
+    while (p < stop && bytes[p] === PERCENT) {
+      hasPercent = true;
+      p = plainRun(bytes, p + 1, stop, PATH);
+      pathEnd = p;
+    }
+    const hasQuery = p < stop && bytes[p] === QUESTION_MARK;
+    if (hasQuery) p = plainRun(bytes, p + 1, stop, TARGET);
+    const targetEnd = p++;
+    if (p + VERSION_LENGTH + 1 >= stop || bytes[targetEnd] !== SP || !isHttp11(bytes, p)) return -1;
+    const methodId = internMethod(bytes, start, methodEnd);
+    if (methodId === METHOD_CONNECT || methodEnd === start || bytes[p + VERSION_LENGTH + 1] !== LF) return -1;
+    this.methodEnd = methodEnd;
+    this.methodId = methodId;
+    this.targetStart = targetStart;
+    this.targetEnd = targetEnd;
+    this.targetForm = ORIGIN;
+    this.pathStart = targetStart;
+    this.pathEnd = pathEnd;
+    this.pathHasPercent = hasPercent;
+    this.queryStart = hasQuery ? pathEnd + 1 : targetEnd;
+    this.queryEnd = targetEnd;
+    this.authorityStart = -1;
+    this.authorityEnd = -1;
+    this.minor = 1;
+    this.#state = LINE_DONE;
+    p += VERSION_LENGTH + 2;
+    this.fieldsStart = p;
+    return p;
+  }
+
   #scanMethod(bytes: Uint8Array, p: number, stop: number): number {
     while (p < stop && (CLASS[bytes[p]] & TOKEN) !== 0) p++;
     if (p === stop) return p;
@@ -214,9 +263,8 @@ export class RequestHead {
   }
 
   #scanTarget(bytes: Uint8Array, p: number, stop: number): number {
-    const classes = CLASS;
     while (this.#state === IN_PATH) {
-      while (p < stop && (classes[bytes[p]] & PATH) !== 0) p++;
+      p = plainRun(bytes, p, stop, PATH);
       if (p === stop) return p;
       if (bytes[p] === PERCENT) {
         this.pathHasPercent = true;
@@ -228,7 +276,7 @@ export class RequestHead {
         return this.#endTarget(bytes, p);
       }
     }
-    while (p < stop && (classes[bytes[p]] & TARGET) !== 0) p++;
+    p = plainRun(bytes, p, stop, TARGET);
     return p === stop ? p : this.#endTarget(bytes, p);
   }
 
@@ -292,6 +340,11 @@ export class RequestHead {
 
   /** `HTTP-name "/" DIGIT "." DIGIT` and the CR behind it. */
   #scanVersion(bytes: Uint8Array, p: number, stop: number): number {
+    if (p === this.#mark && p + VERSION_LENGTH < stop && isHttp11(bytes, p)) {
+      this.minor = 1;
+      this.#state = LINE_LF;
+      return p + VERSION_LENGTH + 1;
+    }
     for (; p < stop; p++) {
       const byte = bytes[p];
       const at = p - this.#mark;
@@ -325,4 +378,19 @@ function behindScheme(bytes: Uint8Array, start: number, end: number): number {
   while (p < end && bytes[p] !== 0x3a) p++;
   if (!equalsIgnoringCase(bytes, start, p, "http") && !equalsIgnoringCase(bytes, start, p, "https")) return -1;
   return p + 2 < end && bytes[p + 1] === SLASH && bytes[p + 2] === SLASH ? p + 3 : -1;
+}
+
+/** `HTTP/1.1` and CR: what nearly every request line ends with. */
+function isHttp11(bytes: Uint8Array, p: number): boolean {
+  return (
+    bytes[p] === 0x48 &&
+    bytes[p + 1] === 0x54 &&
+    bytes[p + 2] === 0x54 &&
+    bytes[p + 3] === 0x50 &&
+    bytes[p + 4] === 0x2f &&
+    bytes[p + 5] === 0x31 &&
+    bytes[p + 6] === 0x2e &&
+    bytes[p + 7] === 0x31 &&
+    bytes[p + 8] === CR
+  );
 }
