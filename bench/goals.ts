@@ -67,8 +67,15 @@ export function samplesOf(result: BenchResult, suite: string, id: string, tool?:
   return samples.filter((sample) => sample.tool === wanted);
 }
 
-function valuesOf(samples: readonly HttpSample[], key: "requestsPerSecond" | "p99Us"): RoundValue[] {
-  return samples.map((sample) => ({ round: sample.round, value: sample[key] }));
+type Measure = (sample: HttpSample) => number;
+
+export const requestsPerSecond: Measure = (sample) => sample.requestsPerSecond;
+
+/** Seconds; what others do to the core moves it less than it moves requests a second. */
+export const cpuPerRequest: Measure = (sample) => sample.serverCpuSeconds / sample.requests;
+
+function valuesOf(samples: readonly HttpSample[], of: Measure): RoundValue[] {
+  return samples.map((sample) => ({ round: sample.round, value: of(sample) }));
 }
 
 /** Ours against theirs; undefined when one of them was not measured. */
@@ -77,11 +84,11 @@ export function compare(
   suite: string,
   ours: string,
   theirs: string,
-  key: "requestsPerSecond" | "p99Us" = "requestsPerSecond",
+  of: Measure = requestsPerSecond,
   tool?: HttpSample["tool"],
 ): Ratio | undefined {
-  const mine = valuesOf(samplesOf(result, suite, ours, tool), key);
-  const other = valuesOf(samplesOf(result, suite, theirs, tool), key);
+  const mine = valuesOf(samplesOf(result, suite, ours, tool), of);
+  const other = valuesOf(samplesOf(result, suite, theirs, tool), of);
   return mine.length === 0 || other.length === 0 ? undefined : ratio(mine, other);
 }
 
@@ -93,7 +100,8 @@ function httpOutcomes(result: BenchResult): Outcome[] {
       goal: `≥ ${atLeast.toFixed(1)}`,
       measured:
         found === undefined ? "–" : `${found.ofMedians.toFixed(2)} (rounds ${found.perRound.median.toFixed(2)})`,
-      reached: found === undefined ? undefined : found.ofMedians >= atLeast,
+      // Both views must agree: on a noisy machine one of them alone may be luck.
+      reached: found === undefined ? undefined : Math.min(found.ofMedians, found.perRound.median) >= atLeast,
     };
   });
 }

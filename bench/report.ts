@@ -2,7 +2,8 @@
  * Makes Markdown of a run's raw samples, and puts its figures into the README.
  */
 import { PlainError } from "../src/runtime/types.ts";
-import { compare, HTTP_GOALS, outcomes, samplesOf, titleOf } from "./goals.ts";
+import { compare, cpuPerRequest, HTTP_GOALS, outcomes, requestsPerSecond, samplesOf, titleOf } from "./goals.ts";
+import { isDisturbed } from "./load/http.ts";
 import { ownFields } from "./load/parity.ts";
 import { median, type Spread, spread } from "./load/stats.ts";
 import type { BenchResult, HttpSample, MicroResult } from "./load/types.ts";
@@ -11,9 +12,8 @@ import { formatFigures } from "./micro/harness.ts";
 export const FIGURES_START = "<!-- figures:start -->";
 export const FIGURES_END = "<!-- figures:end -->";
 
-/** Above this share the generator, not the server, sets the pace; and other processes disturb from a tenth on. */
+/** From this share on the generator, not the server, sets the pace. */
 const BOTTLENECK_SHARE = 0.9;
-const DISTURBED_SHARE = 0.1;
 const TOOLS: readonly HttpSample["tool"][] = ["wrk", "autocannon"];
 
 /** A Markdown table; the first row is the head. */
@@ -44,7 +44,7 @@ function httpRow(id: string, samples: readonly HttpSample[]): string[] {
     withQuartiles(spread(of((s) => s.requestsPerSecond)), whole),
     whole(median(of((s) => s.p50Us))),
     withQuartiles(spread(of((s) => s.p99Us)), whole),
-    `${median(of((s) => (s.serverCpuSeconds / s.requests) * 10_000)).toFixed(3)} (${median(of((s) => (s.serverSystemSeconds / s.requests) * 10_000)).toFixed(3)})`,
+    `${median(of((s) => cpuPerRequest(s) * 10_000)).toFixed(3)} (${median(of((s) => (s.serverSystemSeconds / s.requests) * 10_000)).toFixed(3)})`,
     megabytes(Math.max(...of((s) => s.peakRssBytes))),
     String(of((s) => s.errors).reduce((sum, count) => sum + count, 0)),
     `${whole(median(of((s) => s.serverUtilisation)) * 100)} / ${whole(median(of((s) => s.generatorUtilisation)) * 100)} %${bound > 0 ? ` (generator-bound: ${bound} of ${samples.length})` : ""}`,
@@ -69,24 +69,28 @@ function httpTool(result: BenchResult, suite: string, tool: HttpSample["tool"]):
   const rows = ids.map((id) => httpRow(id, samplesOf(result, suite, id, tool)));
   const ratios: string[][] = [];
   for (const goal of HTTP_GOALS.filter((each) => each.suite === suite)) {
-    const found = compare(result, suite, goal.ours, goal.theirs, "requestsPerSecond", tool);
+    const found = compare(result, suite, goal.ours, goal.theirs, requestsPerSecond, tool);
     if (found === undefined) continue;
     ratios.push([
       `${titleOf(goal.ours)} / ${titleOf(goal.theirs)}`,
       found.ofMedians.toFixed(2),
       withQuartiles(found.perRound, (value) => value.toFixed(2)),
+      compare(result, suite, goal.ours, goal.theirs, cpuPerRequest, tool)!.ofMedians.toFixed(2),
     ]);
   }
-  const ratioTable = ratios.length === 0 ? [] : [table([["ratio", "of medians", "per round (quartiles)"], ...ratios])];
+  const ratioTable =
+    ratios.length === 0
+      ? []
+      : [table([["ratio", "of medians", "per round (quartiles)", "CPU time per request"], ...ratios])];
   return [`### ${suite}, ${tool}`, table([head, ...rows]), ...ratioTable];
 }
 
 function disturbance(result: BenchResult): string[] {
   const all = Object.values(result.http).flatMap((suite) => Object.values(suite.samples).flat());
-  const disturbed = all.filter((sample) => sample.foreignUtilisation > DISTURBED_SHARE).length;
+  const disturbed = all.filter(isDisturbed).length;
   if (disturbed === 0) return [];
   return [
-    `Other processes or the hypervisor took more than a tenth of the server's core during ${disturbed} of ${all.length} samples.`,
+    `Other processes or the hypervisor took more than a tenth of the server's or the generator's cores during ${disturbed} of ${all.length} samples.`,
   ];
 }
 

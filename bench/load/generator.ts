@@ -52,8 +52,8 @@ function knownLatency(text: string): number {
 /** @throws PlainError when the text is not a whole report of `wrk --latency`. */
 export function parseWrk(text: string): LoadReport {
   const total = /(\d+) requests in ([\d.]+(?:us|ms|s|m|h)),/.exec(text);
-  const p50 = /^\s*50%\s+(\S+)$/m.exec(text);
-  const p99 = /^\s*99%\s+(\S+)$/m.exec(text);
+  const p50 = /^\s*50%\s+(\S+)\s*$/m.exec(text);
+  const p99 = /^\s*99%\s+(\S+)\s*$/m.exec(text);
   if (total === null || p50 === null || p99 === null) throw new PlainError(`wrk did not report:\n${text}`);
   const requests = Number(total[1]);
   const seconds = parseWrkDuration(total[2]) / 1e6;

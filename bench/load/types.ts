@@ -38,6 +38,8 @@ export interface HttpSample {
   readonly generatorUtilisation: number;
   /** Share of the server's core that other processes or a hypervisor took: what disturbed the measurement. */
   readonly foreignUtilisation: number;
+  /** The same of the load generator's cores. */
+  readonly generatorForeignUtilisation: number;
   readonly peakRssBytes: number;
 }
 

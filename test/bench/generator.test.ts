@@ -44,6 +44,10 @@ test("wrk's report", () => {
   });
 });
 
+test("wrk's report with a space behind whole seconds", () => {
+  assert.equal(parseWrk(WRK.replace("2.42ms", "1.50s ")).p99Us, 1_500_000);
+});
+
 test("wrk's errors are all counted", () => {
   const lines = "  Socket errors: connect 1, read 20, write 300, timeout 4000\n  Non-2xx or 3xx responses: 50000\n";
   assert.equal(parseWrk(WRK.replace("Requests/sec", `${lines}Requests/sec`)).errors, 54321);

@@ -28,6 +28,7 @@ const SAMPLE: HttpSample = {
   serverUtilisation: 0.9,
   generatorUtilisation: 0.5,
   foreignUtilisation: 0,
+  generatorForeignUtilisation: 0,
   peakRssBytes: 50_000_000,
 };
 
