@@ -9,9 +9,15 @@ import { type ServerHandle, startServer } from "./server/server.ts";
 export { ClientDisconnected, ProtocolViolation } from "./asgi/errors.ts";
 export type { HeaderList } from "./asgi/headers.ts";
 export type * from "./asgi/types.ts";
-export { type Logger, LOG_LEVELS, type LogLevel } from "./observe/log.ts";
+export { LOG_LEVELS, type Logger, type LogLevel } from "./observe/log.ts";
 export { PlainError, type SocketAddress } from "./runtime/types.ts";
-export { DEFAULT_LIMITS, DEFAULT_OPTIONS, type LifespanMode, type ServerLimits, type ServerOptions } from "./server/options.ts";
+export {
+  DEFAULT_LIMITS,
+  DEFAULT_OPTIONS,
+  type LifespanMode,
+  type ServerLimits,
+  type ServerOptions,
+} from "./server/options.ts";
 export type { ServerHandle } from "./server/server.ts";
 
 /** Options of `serve`; what is left out has its default. */
@@ -41,7 +47,9 @@ export async function serve(app: Application, options: ServeOptions = {}): Promi
   const full: ServerOptions = { ...DEFAULT_OPTIONS, ...rest, limits: { ...DEFAULT_LIMITS, ...limits } };
   const handle = await startServer(app, full, { runtime, logger, access });
   if (signals === true) {
-    const releases = (["SIGINT", "SIGTERM"] as const).map((signal) => runtime.onSignal(signal, () => void handle.stop()));
+    const releases = (["SIGINT", "SIGTERM"] as const).map((signal) =>
+      runtime.onSignal(signal, () => void handle.stop()),
+    );
     handle.stopped.then(() => {
       for (const release of releases) release();
     });

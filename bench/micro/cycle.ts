@@ -5,8 +5,8 @@
 import { currentRuntime } from "../../src/runtime/current.ts";
 import type { ListenOptions, Runtime, Socket, SocketHandler } from "../../src/runtime/types.ts";
 import { DEFAULT_OPTIONS } from "../../src/server/options.ts";
-import { startServer } from "../../src/server/server.ts";
-import hello from "../apps/hello.ts";
+import { type ServerHandle, startServer } from "../../src/server/server.ts";
+import { app as hello } from "../apps/hello.ts";
 
 const REQUEST = "GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n";
 
@@ -36,7 +36,14 @@ const silent = {
   enabled: () => false,
 };
 
-async function open(): Promise<{ runtime: Runtime; handler: SocketHandler; socket: NullSocket }> {
+interface Opened {
+  readonly runtime: Runtime;
+  readonly server: ServerHandle;
+  readonly handler: SocketHandler;
+  readonly socket: NullSocket;
+}
+
+async function open(): Promise<Opened> {
   const real = await currentRuntime();
   let accept: ((socket: Socket) => SocketHandler) | undefined;
   const runtime: Runtime = Object.create(real, {
@@ -47,14 +54,18 @@ async function open(): Promise<{ runtime: Runtime; handler: SocketHandler; socke
       },
     },
   });
-  await startServer(hello, { ...DEFAULT_OPTIONS, accessLog: false, lifespan: "off" }, { runtime, logger: silent });
+  const server = await startServer(
+    hello,
+    { ...DEFAULT_OPTIONS, accessLog: false, lifespan: "off" },
+    { runtime, logger: silent },
+  );
   const socket = new NullSocket();
-  return { runtime, handler: accept!(socket), socket };
+  return { runtime, server, handler: accept!(socket), socket };
 }
 
 /** Nanoseconds per request when `depth` of them arrive in each read. */
 async function measure(depth: number, rounds: number): Promise<number> {
-  const { runtime, handler, socket } = await open();
+  const { runtime, server, handler, socket } = await open();
   const chunk = new TextEncoder().encode(REQUEST.repeat(depth));
   const expected = await answeredBytes(handler, socket, chunk, depth);
   socket.written = 0;
@@ -63,7 +74,9 @@ async function measure(depth: number, rounds: number): Promise<number> {
     handler.onData(chunk, chunk.length);
     while (socket.written < expected * (i + 1)) await undefined;
   }
-  return ((runtime.now() - begin) * 1e6) / (rounds * depth);
+  const elapsedMs = runtime.now() - begin;
+  server.abort();
+  return (elapsedMs * 1e6) / (rounds * depth);
 }
 
 async function answeredBytes(

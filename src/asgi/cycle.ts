@@ -91,7 +91,10 @@ export class HttpCycle {
   readonly #host: CycleHost;
   readonly #isHead: boolean;
   readonly #isOneZero: boolean;
-  readonly #waiters = new Waiters<HttpReceiveEvent>();
+  readonly #out: OutBuffer;
+  readonly #encoder: HeadEncoder;
+  /** Made when `receive` first finds nothing. */
+  #waiters: Waiters<HttpReceiveEvent> | null = null;
   #bodyDelivered = false;
   #disconnected = false;
   #gone = false;
@@ -107,6 +110,8 @@ export class HttpCycle {
 
   constructor(host: CycleHost, scope: HttpScope, keepAlive: boolean, owesContinue: boolean) {
     this.#host = host;
+    this.#out = host.out;
+    this.#encoder = host.encoder;
     this.scope = scope;
     this.keepAlive = keepAlive;
     this.owesContinue = owesContinue;
@@ -154,7 +159,7 @@ export class HttpCycle {
 
   #fail(error: unknown): void {
     this.state = "done";
-    this.#host.out.rollback();
+    this.#out.rollback();
     this.#host.responseFailed(this, error);
   }
 
@@ -162,21 +167,22 @@ export class HttpCycle {
 
   receive(): Promise<HttpReceiveEvent> {
     if (this.#disconnected || this.state === "done") return Promise.resolve({ type: "http.disconnect" });
-    if (this.#waiters.any) return this.#waiters.park();
-    if (!this.#bodyDelivered) {
+    if (!this.#bodyDelivered && this.#waiters?.any !== true) {
       const event = this.#takeBody();
       if (event !== null) return Promise.resolve(event);
       this.#sayContinue();
     }
+    this.#waiters ??= new Waiters<HttpReceiveEvent>();
     return this.#waiters.park();
   }
 
   /** A piece of the body was published, or its end. */
   bodyArrived(): void {
-    while (this.#waiters.any && !this.#bodyDelivered) {
+    const waiters = this.#waiters;
+    while (waiters?.any === true && !this.#bodyDelivered) {
       const event = this.#takeBody();
       if (event === null) return;
-      this.#waiters.wake(event);
+      waiters.wake(event);
     }
   }
 
@@ -184,7 +190,7 @@ export class HttpCycle {
   disconnect(): void {
     if (this.#disconnected) return;
     this.#disconnected = true;
-    this.#waiters.wakeAll({ type: "http.disconnect" });
+    this.#waiters?.wakeAll({ type: "http.disconnect" });
   }
 
   /** The socket is gone or given to somebody else: nothing of this cycle may touch it again. */
@@ -197,7 +203,7 @@ export class HttpCycle {
   #sayContinue(): void {
     if (!this.owesContinue || this.committed) return;
     this.owesContinue = false;
-    const { out } = this.#host;
+    const out = this.#out;
     if (out.end !== out.committed || !out.ensure(wire.CONTINUE_RESPONSE.length)) return;
     out.append(wire.CONTINUE_RESPONSE, 0, wire.CONTINUE_RESPONSE.length);
     out.commit();
@@ -322,7 +328,8 @@ export class HttpCycle {
     if (!Number.isInteger(status) || status < 200 || status > 599) {
       throw new ProtocolViolation(`http.response.start: status must be a whole number from 200 to 599`);
     }
-    const { out, encoder } = this.#host;
+    const out = this.#out;
+    const encoder = this.#encoder;
     try {
       encoder.begin(out, status);
       const headers = event.headers;
@@ -342,7 +349,8 @@ export class HttpCycle {
 
   /** Adds the framing and ends the head. @param sizeBytes of the body, -1 when unknown */
   #commitHead(sizeBytes: number): void {
-    const { out, encoder } = this.#host;
+    const out = this.#out;
+    const encoder = this.#encoder;
     const { status } = this;
     const given = encoder.contentLength;
     const length = given >= 0 ? given : sizeBytes;
@@ -383,7 +391,7 @@ export class HttpCycle {
       this.#complete();
       return null;
     }
-    if (host.out.committed - host.out.start >= FLUSH_BYTES) host.flush();
+    if (this.#out.committed - this.#out.start >= FLUSH_BYTES) host.flush();
     else host.flushSoon();
     return more && host.blocked ? host.drained() : null;
   }
@@ -391,14 +399,14 @@ export class HttpCycle {
   #complete(): void {
     this.state = "done";
     this.#host.responseDone(this);
-    this.#waiters.wakeAll({ type: "http.disconnect" });
+    this.#waiters?.wakeAll({ type: "http.disconnect" });
   }
 
   #checkLength(count: number, more: boolean): void {
     let owed = this.#owed;
     if (!this.committed) {
       const { status } = this;
-      const given = this.#host.encoder.contentLength;
+      const given = this.#encoder.contentLength;
       owed = this.#isHead || status === 204 || status === 304 ? -1 : given;
     }
     if (owed < 0) return;
@@ -408,7 +416,7 @@ export class HttpCycle {
 
   /** Puts a part of the body on its way; null when it is all in the buffer or the socket. */
   #put(body: Uint8Array, last: boolean): Promise<void> | null {
-    const { out } = this.#host;
+    const out = this.#out;
     const length = body.length;
     if (this.#owed >= 0) this.#owed -= length;
     const closing = last && this.#chunked ? (this.#wantsTrailers ? wire.LAST_CHUNK_LINE : wire.LAST_CHUNK) : NO_BYTES;
@@ -424,7 +432,7 @@ export class HttpCycle {
   }
 
   async #putLater(body: Uint8Array, closing: Uint8Array): Promise<void> {
-    const { out } = this.#host;
+    const out = this.#out;
     while (!out.ensure(wire.CHUNK_LINE_BYTES)) {
       this.#host.flush();
       if (this.#host.blocked) await this.#host.drained();
@@ -437,7 +445,7 @@ export class HttpCycle {
   /** Moves bytes into the buffer or, when they are many, to the socket; then those of `behind`. */
   #putBytes(bytes: Uint8Array, from: number, behind: Uint8Array): Promise<void> | null {
     const host = this.#host;
-    const { out } = host;
+    const out = this.#out;
     let at = from;
     const end = bytes.length;
     for (;;) {
@@ -464,7 +472,8 @@ export class HttpCycle {
   #trailers(event: HttpResponseTrailersEvent): null {
     const more = event.more_trailers === true;
     const next = this.#next(more ? "trailers-more" : "trailers-last");
-    const { out, encoder } = this.#host;
+    const out = this.#out;
+    const encoder = this.#encoder;
     if (this.#chunked) {
       try {
         for (const [name, value] of event.headers ?? []) {
@@ -489,7 +498,8 @@ export class HttpCycle {
   #earlyHint(event: HttpResponseEarlyHintEvent): null {
     this.#next("early-hint");
     if (this.#isOneZero) return null;
-    const { out, encoder } = this.#host;
+    const out = this.#out;
+    const encoder = this.#encoder;
     try {
       encoder.begin(out, 103);
       for (const link of event.links) encoder.field(out, "link", link);
@@ -528,7 +538,8 @@ export class HttpCycle {
       const count = await file.read(buffer, position);
       if (this.#gone) throw new ClientDisconnected();
       const length = Math.min(count, file.sizeBytes - position);
-      if (length === 0) throw new ProtocolViolation("http.response.pathsend: the file became shorter while it was sent");
+      if (length === 0)
+        throw new ProtocolViolation("http.response.pathsend: the file became shorter while it was sent");
       position += length;
       await this.#put(length === buffer.length ? buffer : buffer.subarray(0, length), position === file.sizeBytes);
       this.#host.flush();

@@ -3,13 +3,7 @@
  * They are encoded once; the Date line once a second.
  */
 import type { OutBuffer } from "../protocol/buffer.ts";
-import {
-  type HeadEncoder,
-  prepareField,
-  putPrepared,
-  SEEN_DATE,
-  SEEN_SERVER,
-} from "../protocol/http1/encoder.ts";
+import { type HeadEncoder, prepareField, putPrepared, SEEN_DATE, SEEN_SERVER } from "../protocol/http1/encoder.ts";
 
 const NO_BYTES = new Uint8Array(0);
 const COLON = 0x3a;

@@ -56,7 +56,12 @@ export class Lifespan {
 
   #run(): void {
     const scope = { type: "lifespan", asgi: LIFESPAN_VERSIONS, state: this.state } as const;
-    const call = async () => this.#app(scope, () => this.#receive(), (event) => this.#send(event));
+    const call = async () =>
+      this.#app(
+        scope,
+        () => this.#receive(),
+        (event) => this.#send(event),
+      );
     call().then(
       () => this.#returned(),
       (error: unknown) => this.#raised(error),
@@ -93,7 +98,10 @@ export class Lifespan {
   #returned(): void {
     if (this.#phase === "startup" && this.#mode === "on") {
       this.#phase = "ended";
-      this.#started.resolve({ kind: "failed", message: "the application returned without completing lifespan startup" });
+      this.#started.resolve({
+        kind: "failed",
+        message: "the application returned without completing lifespan startup",
+      });
       return;
     }
     const was = this.#phase;

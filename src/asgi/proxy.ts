@@ -34,8 +34,10 @@ export class TrustedPeers {
     if (host === "" || !ipaddr.isValid(host)) return this.#literals.has(host);
     const address = ipaddr.process(host);
     return this.#networks.some(([network, bits]) => {
-      if (address.kind() === "ipv4" && network.kind() === "ipv4") return (address as ipaddr.IPv4).match(network as ipaddr.IPv4, bits);
-      if (address.kind() === "ipv6" && network.kind() === "ipv6") return (address as ipaddr.IPv6).match(network as ipaddr.IPv6, bits);
+      if (address.kind() === "ipv4" && network.kind() === "ipv4")
+        return (address as ipaddr.IPv4).match(network as ipaddr.IPv4, bits);
+      if (address.kind() === "ipv6" && network.kind() === "ipv6")
+        return (address as ipaddr.IPv6).match(network as ipaddr.IPv6, bits);
       return false;
     });
   }
@@ -61,7 +63,8 @@ export class TrustedPeers {
 function parseEntry(text: string): readonly [host: string, port: number] | undefined {
   if (ipaddr.isValid(text) && /[.:]/.test(text)) return [text, 0];
   const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
-  if (bracketed !== null) return ipaddr.IPv6.isValid(bracketed[1]) ? [bracketed[1], Number(bracketed[2] ?? 0)] : undefined;
+  if (bracketed !== null)
+    return ipaddr.IPv6.isValid(bracketed[1]) ? [bracketed[1], Number(bracketed[2] ?? 0)] : undefined;
   const withPort = /^(\d+\.\d+\.\d+\.\d+):(\d{1,5})$/.exec(text);
   if (withPort !== null) return ipaddr.IPv4.isValid(withPort[1]) ? [withPort[1], Number(withPort[2])] : undefined;
   return undefined;
@@ -69,7 +72,10 @@ function parseEntry(text: string): readonly [host: string, port: number] | undef
 
 /** The scheme that the nearest proxy states (the rightmost of a list), or undefined when it is not a known one. */
 export function forwardedScheme(value: string): "http" | "https" | undefined {
-  const last = value.slice(value.lastIndexOf(",") + 1).trim().toLowerCase();
+  const last = value
+    .slice(value.lastIndexOf(",") + 1)
+    .trim()
+    .toLowerCase();
   if (last === "https" || last === "wss") return "https";
   if (last === "http" || last === "ws") return "http";
   return undefined;

@@ -6,6 +6,7 @@ import { ABSOLUTE, METHODS } from "../protocol/http1/parser.ts";
 import { NAME_X_FORWARDED_FOR, NAME_X_FORWARDED_PROTO } from "../protocol/http1/tables.ts";
 import { HeaderList } from "./headers.ts";
 import { forwardedScheme, type TrustedPeers } from "./proxy.ts";
+import { Slab } from "./slab.ts";
 import type { AsgiVersions, Extensions, HttpScope, State } from "./types.ts";
 
 export const HTTP_VERSIONS: AsgiVersions = Object.freeze({ version: "3.0", spec_version: "2.5" });
@@ -43,6 +44,7 @@ export class ScopeBuilder {
   readonly #ownsChunks: boolean;
   readonly #state: State;
   readonly #stateIsEmpty: boolean;
+  readonly #slab = new Slab();
 
   /**
    * @param latin1 decodes bytes to the characters of the same number
@@ -72,12 +74,18 @@ export class ScopeBuilder {
   }
 
   /** The scope of the request whose head the parser has just found. */
-  http(parser: Http1Parser, client: Address, server: readonly [string, number | null] | null, trusted: boolean): HttpScope {
+  http(
+    parser: Http1Parser,
+    client: Address,
+    server: readonly [string, number | null] | null,
+    trusted: boolean,
+  ): HttpScope {
     let head = parser.head;
     let shift = 0;
     if (parser.headOwned || !this.#ownsChunks) {
-      shift = parser.headStart;
-      head = head.slice(shift, parser.headEnd);
+      const kept = this.#slab.keep(head, parser.headStart, parser.headEnd);
+      shift = parser.headStart - kept;
+      head = this.#slab.bytes;
     }
     const pathStart = parser.pathStart - shift;
     const pathEnd = parser.pathEnd - shift;
@@ -91,7 +99,8 @@ export class ScopeBuilder {
           ? METHODS[parser.methodId]
           : this.#latin1(head, parser.methodStart - shift, parser.methodEnd - shift),
       scheme: "http",
-      path: pathStart === pathEnd ? this.#emptyPath(parser) : this.#path(head, pathStart, pathEnd, parser.pathHasPercent),
+      path:
+        pathStart === pathEnd ? this.#emptyPath(parser) : this.#path(head, pathStart, pathEnd, parser.pathHasPercent),
       raw_path: pathStart === pathEnd ? this.#emptyRawPath(parser) : this.#rawPath(head, pathStart, pathEnd),
       query_string:
         parser.queryStart === parser.queryEnd

@@ -24,7 +24,8 @@ export class ByteRing {
 
   /** @param slots a power of two. */
   constructor(slots: number = RING_SLOTS) {
-    if (slots < 2 || (slots & (slots - 1)) !== 0) throw new RangeError(`ring slots must be a power of two, not ${slots}`);
+    if (slots < 2 || (slots & (slots - 1)) !== 0)
+      throw new RangeError(`ring slots must be a power of two, not ${slots}`);
     this.#mask = slots - 1;
     this.#kinds = new Uint8Array(slots);
     this.#refs = new Array<Uint8Array | null>(slots).fill(null);

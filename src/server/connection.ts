@@ -313,7 +313,9 @@ export class Connection implements SocketHandler, CycleHost {
     const { remote, local } = this.#socket;
     const { options, scopes } = this.#context;
     this.#client = remote.host === "" ? null : Object.freeze([remote.host, remote.port] as const);
-    this.#server = Object.freeze(options.uds === undefined ? [local.host, local.port] : [options.uds, null]) as ServerAddress;
+    this.#server = Object.freeze(
+      options.uds === undefined ? [local.host, local.port] : [options.uds, null],
+    ) as ServerAddress;
     this.#trusted = scopes.trusts(remote.host);
   }
 

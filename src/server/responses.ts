@@ -1,6 +1,7 @@
 /** Responses that come from the server itself through the ordinary cycle, and the log of applications' mistakes. */
-import { ClientDisconnected } from "../asgi/errors.ts";
+
 import type { HttpCycle } from "../asgi/cycle.ts";
+import { ClientDisconnected } from "../asgi/errors.ts";
 import type { Application, SentHeader } from "../asgi/types.ts";
 import type { Logger } from "../observe/log.ts";
 import { reasonPhrase } from "../protocol/http1/encoder.ts";
@@ -38,7 +39,8 @@ export function logApplicationError(logger: Logger, cycle: HttpCycle, error: unk
     logger.error(`the application returned without ${what} to ${request}`);
   } else {
     const trace = error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : String(error);
-    const named = error instanceof Error && !trace.includes(error.message) ? `${error.name}: ${error.message}\n${trace}` : trace;
+    const named =
+      error instanceof Error && !trace.includes(error.message) ? `${error.name}: ${error.message}\n${trace}` : trace;
     logger.error(`the application failed on ${request}\n${named}`);
   }
 }

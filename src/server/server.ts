@@ -9,7 +9,14 @@ import type { Application, State } from "../asgi/types.ts";
 import type { AccessLog } from "../observe/access.ts";
 import type { Logger } from "../observe/log.ts";
 import { EncodeError } from "../protocol/http1/encoder.ts";
-import { type Listener, PlainError, type Runtime, type Socket, type SocketAddress, type SocketHandler } from "../runtime/types.ts";
+import {
+  type Listener,
+  PlainError,
+  type Runtime,
+  type Socket,
+  type SocketAddress,
+  type SocketHandler,
+} from "../runtime/types.ts";
 import { Connection } from "./connection.ts";
 import type { ServerContext } from "./context.ts";
 import { exchangePool } from "./exchange.ts";
@@ -89,7 +96,12 @@ class Server implements ServerHandle {
   #emptied: (() => void) | undefined;
   #ended = false;
 
-  constructor(app: Application, options: ServerOptions, { runtime, logger, access }: ServerDependencies, lifespan: Lifespan) {
+  constructor(
+    app: Application,
+    options: ServerOptions,
+    { runtime, logger, access }: ServerDependencies,
+    lifespan: Lifespan,
+  ) {
     this.#lifespan = lifespan;
     this.#cap = connectionCap(options.limits.connections, runtime.descriptorLimit());
     const { limits } = options;
@@ -113,7 +125,13 @@ class Server implements ServerHandle {
       opened: (connection) => this.#sweeper.add(connection),
       closed: (connection) => this.#closed(connection),
     };
-    const timeouts = [limits.headerTimeoutMs, limits.keepAliveTimeoutMs, limits.bodyTimeoutMs, limits.writeTimeoutMs, limits.lingerTimeoutMs];
+    const timeouts = [
+      limits.headerTimeoutMs,
+      limits.keepAliveTimeoutMs,
+      limits.bodyTimeoutMs,
+      limits.writeTimeoutMs,
+      limits.lingerTimeoutMs,
+    ];
     this.#sweeper = new Sweeper(sweepPeriodMs(timeouts), () => this.#tick());
     this.stopped = new Promise((resolve) => {
       this.#settleStopped = resolve;
@@ -300,7 +318,9 @@ function trustedPeers(entries: readonly string[]): TrustedPeers {
   try {
     return new TrustedPeers(entries);
   } catch {
-    throw new PlainError(`${entries.join(",")} has an entry that is neither an address nor a network; see --forwarded-allow-ips`);
+    throw new PlainError(
+      `${entries.join(",")} has an entry that is neither an address nor a network; see --forwarded-allow-ips`,
+    );
   }
 }
 

@@ -14,9 +14,8 @@ export const SEEN_CONTENT_LENGTH = 1;
 export const SEEN_DATE = 2;
 export const SEEN_SERVER = 4;
 export const SEEN_CONNECTION_CLOSE = 8;
-export const SEEN_CONTENT_TYPE = 16;
 /** The field is the server's own business and was left out. */
-export const SEEN_HOP_BY_HOP = 32;
+export const SEEN_HOP_BY_HOP = 16;
 
 const REASONS: Readonly<Record<number, string>> = {
   100: "Continue",
@@ -251,7 +250,6 @@ function putValueText(into: Uint8Array, at: number, value: string): number {
 
 const SPECIAL_NAMES: readonly (readonly [name: string, bit: number])[] = [
   ["content-length", SEEN_CONTENT_LENGTH],
-  ["content-type", SEEN_CONTENT_TYPE],
   ["date", SEEN_DATE],
   ["server", SEEN_SERVER],
   ["connection", SEEN_CONNECTION_CLOSE],
