@@ -8,15 +8,14 @@ import { ClientDisconnected } from "../asgi/errors.ts";
 import { splitFieldLines } from "../asgi/headers.ts";
 import type { Application } from "../asgi/types.ts";
 import type { ByteRing } from "../channel/ring.ts";
-import { Waiters } from "../channel/waiters.ts";
 import type { OutBuffer } from "../protocol/buffer.ts";
 import { closingResponse, type HeadEncoder } from "../protocol/http1/encoder.ts";
 import { AUTHORITY, BODY, END, ERROR, HEAD, NEED_DATA } from "../protocol/http1/parser.ts";
 import type { Socket, SocketHandler } from "../runtime/types.ts";
 import type { ServerContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
-import { HeldInput } from "./held-input.ts";
-import { logApplicationError, refusalApp } from "./responses.ts";
+import { identify, type Peer } from "./peer.ts";
+import { logAccess, logApplicationError, refusalApp } from "./responses.ts";
 
 /** The life of a connection, one way. */
 const OPEN = 0;
@@ -36,27 +35,19 @@ const DEADLINE_LINGER = 4;
 /** When the server stops: for heads that are half received and for closing connections. */
 const STOP_GRACE_MS = 1000;
 
-type Client = readonly [host: string, port: number] | null;
-type ServerAddress = readonly [host: string, port: number | null] | null;
-
 export class Connection implements SocketHandler, CycleHost {
   /** Position in the server's list of connections. */
   slot = 0;
   /** It waits in the server's list of connections to be flushed, or to be woken. */
   flushQueued = false;
   wakeQueued = false;
-  blocked = false;
 
   readonly #context: ServerContext;
   readonly #socket: Socket;
   #phase = OPEN;
   #exchange: Exchange | null = null;
   #cycle: HttpCycle | null = null;
-  #held: HeldInput | null = null;
-  #drainWaiters: Waiters<boolean> | null = null;
-  #client: Client | undefined = undefined;
-  #server: ServerAddress = null;
-  #trusted = false;
+  #peer: Peer | null = null;
   #requests = 0;
   #readDeadline: number;
   #deadlineKind = DEADLINE_IDLE;
@@ -71,12 +62,7 @@ export class Connection implements SocketHandler, CycleHost {
   /** The input can't be understood any further. */
   #inputDead = false;
   #peerEnded = false;
-  #paused = false;
   #pumping = false;
-  /** The parser's chunk stays as it is after this turn. */
-  #chunkKept = true;
-  /** Bytes of the current request's body so far. */
-  #bodyBytes = 0;
 
   constructor(context: ServerContext, socket: Socket) {
     this.#context = context;
@@ -88,7 +74,11 @@ export class Connection implements SocketHandler, CycleHost {
   // ---- what a cycle may ask for ----------------------------------------------------------------------------
 
   get out(): OutBuffer {
-    return this.#exchange!.out;
+    return this.#exchange!.outlet.out;
+  }
+
+  get blocked(): boolean {
+    return this.#exchange?.outlet.blocked ?? false;
   }
 
   get encoder(): HeadEncoder {
@@ -96,7 +86,7 @@ export class Connection implements SocketHandler, CycleHost {
   }
 
   get ring(): ByteRing {
-    return this.#exchange!.ring;
+    return this.#exchange!.intake.ring;
   }
 
   get fields(): DefaultFields {
@@ -104,9 +94,7 @@ export class Connection implements SocketHandler, CycleHost {
   }
 
   drained(): Promise<void> {
-    if (this.#phase === CLOSED) return Promise.reject(new ClientDisconnected());
-    this.#drainWaiters ??= new Waiters<boolean>();
-    return this.#drainWaiters.park().then(throwIfGone);
+    return this.#exchange?.outlet.drained() ?? Promise.reject(new ClientDisconnected());
   }
 
   flushSoon(): void {
@@ -114,23 +102,17 @@ export class Connection implements SocketHandler, CycleHost {
   }
 
   flush(): void {
-    const exchange = this.#exchange;
-    if (exchange === null || this.blocked) return;
-    const { out } = exchange;
-    const count = out.committed - out.start;
-    if (count === 0) return;
-    const taken = this.#socket.write(out.bytes, out.start, out.committed);
-    if (taken < 0) this.#stuck();
-    else {
-      out.took(out.start + taken);
-      if (taken < count) this.#stuck();
-    }
+    const outlet = this.#exchange?.outlet;
+    if (outlet === undefined || outlet.blocked) return;
+    outlet.flush();
+    if (outlet.blocked) this.#stuck();
   }
 
   writeDirect(bytes: Uint8Array, start: number, end: number): number {
-    const taken = this.#socket.write(bytes, start, end);
-    if (taken < end - start) this.#stuck();
-    return Math.max(taken, 0);
+    const { outlet } = this.#exchange!;
+    const taken = outlet.writeDirect(bytes, start, end);
+    if (outlet.blocked) this.#stuck();
+    return taken;
   }
 
   bodyTaken(): void {
@@ -146,7 +128,7 @@ export class Connection implements SocketHandler, CycleHost {
       this.#inputDead ||
       (this.#peerEnded && !this.#hasInput()) ||
       (limits.requestsPerConnection > 0 && this.#requests >= limits.requestsPerConnection) ||
-      (!this.#bodyDone && this.#exchange!.parser.contentLength - this.#bodyBytes > limits.lingerBytes)
+      (!this.#bodyDone && this.#bodyOwed() > limits.lingerBytes)
     );
   }
 
@@ -206,29 +188,22 @@ export class Connection implements SocketHandler, CycleHost {
       this.#drop(length);
       return;
     }
-    let exchange = this.#exchange;
-    if (exchange === null) {
-      exchange = this.#exchange = this.#context.pool.borrow();
-      if (this.#client === undefined) this.#identify();
-    }
-    const { parser } = exchange;
-    if (this.#pumping || this.#mayNotParse() || parser.position < parser.limit || this.#held !== null) {
-      this.#hold(chunk, length);
+    const { intake } = this.#exchange ?? this.#borrow();
+    if (this.#pumping || this.#mayNotParse() || intake.waiting) {
+      if (this.#ignoresInput()) this.#drop(length);
+      else intake.hold(chunk, length, this.#context.options.limits);
       return;
     }
-    this.#chunkKept = this.#context.runtime.ownsChunks;
-    parser.feed(chunk, 0, length);
+    intake.feed(chunk, length);
     this.#pump();
-    this.#keepRemainder();
+    this.#exchange?.intake.keepRemainder();
   }
 
   onDrain(): void {
-    this.blocked = false;
     this.#writeDeadline = 0;
-    this.flush();
-    if (this.blocked) return;
-    this.#drainWaiters?.wakeAll(true);
-    if (this.#phase === FINISHING) this.#linger();
+    const outlet = this.#exchange?.outlet;
+    if (outlet !== undefined && !outlet.onDrain()) this.#stuck();
+    else if (this.#phase === FINISHING) this.#linger();
     else this.#settle();
   }
 
@@ -241,10 +216,8 @@ export class Connection implements SocketHandler, CycleHost {
   onEndUnread(unreadBytes: number): void {
     const cycle = this.#cycle;
     if (cycle === null || this.#bodyDone || unreadBytes < 0) return;
-    const { parser } = this.#exchange!;
-    if (parser.chunked) return;
-    const still = unreadBytes + (parser.limit - parser.position) + (this.#held?.bytes ?? 0);
-    if (still < parser.contentLength - this.#bodyBytes) this.#truncated(cycle);
+    const { intake } = this.#exchange!;
+    if (!intake.parser.chunked && unreadBytes + intake.waitingBytes < this.#bodyOwed()) this.#truncated(cycle);
   }
 
   onClose(error: Error | undefined): void {
@@ -257,7 +230,6 @@ export class Connection implements SocketHandler, CycleHost {
       if (this.#discarding === 0) this.#requestEnded(cycle);
       cycle.detach();
     }
-    this.#drainWaiters?.wakeAll(false);
     this.#giveBack();
     this.#context.closed(this);
   }
@@ -270,7 +242,7 @@ export class Connection implements SocketHandler, CycleHost {
     if (this.#phase === LINGERING) this.#readDeadline = Math.min(this.#readDeadline, soon);
     if (this.#phase !== OPEN || this.#cycle !== null) return;
     const exchange = this.#exchange;
-    if (exchange === null || (exchange.parser.idle && !this.#hasInput())) this.#finish();
+    if (exchange === null || exchange.intake.parser.idle) this.#finish();
     else this.#readDeadline = Math.min(this.#readDeadline, soon);
   }
 
@@ -309,54 +281,34 @@ export class Connection implements SocketHandler, CycleHost {
 
   // ---- input -----------------------------------------------------------------------------------------------
 
-  #identify(): void {
-    const { remote, local } = this.#socket;
-    const { options, scopes } = this.#context;
-    this.#client = remote.host === "" ? null : Object.freeze([remote.host, remote.port] as const);
-    this.#server = Object.freeze(
-      options.uds === undefined ? [local.host, local.port] : [options.uds, null],
-    ) as ServerAddress;
-    this.#trusted = scopes.trusts(remote.host);
+  #borrow(): Exchange {
+    const exchange = this.#context.pool.borrow();
+    exchange.outlet.attach(this.#socket);
+    exchange.intake.attach(this.#socket, this.#context.runtime.ownsChunks);
+    this.#exchange = exchange;
+    return exchange;
   }
 
   /** The current request is whole and unanswered, or its ring is full: what arrives must wait. */
   #mayNotParse(): boolean {
     if (this.#inputDead) return true;
     if (this.#cycle === null) return false;
-    return this.#bodyDone || (this.#discarding === 0 && this.#exchange!.ring.full);
+    return this.#bodyDone || (this.#discarding === 0 && this.#exchange!.intake.ring.full);
+  }
+
+  /** No request can follow the current one. */
+  #ignoresInput(): boolean {
+    return this.#inputDead || (this.#cycle !== null && this.#bodyDone && !this.#cycle.keepAlive);
   }
 
   #hasInput(): boolean {
-    const exchange = this.#exchange;
-    return exchange !== null && (exchange.parser.position < exchange.parser.limit || this.#held !== null);
+    return this.#exchange?.intake.waiting === true;
   }
 
-  #hold(chunk: Uint8Array, length: number): void {
-    if (this.#inputDead || (this.#cycle !== null && this.#bodyDone && !this.#cycle.keepAlive)) {
-      this.#drop(length);
-      return;
-    }
-    this.#held ??= new HeldInput();
-    this.#held.add(this.#context.runtime.ownsChunks ? chunk : chunk.slice(0, length), length);
-    const { limits } = this.#context.options;
-    if (this.#held.bytes >= limits.pipelinedBytes || this.#held.heads >= limits.pipelinedRequests) this.#pauseReading();
-  }
-
-  /** On runtimes that reuse their read buffer, what the parser has not consumed is copied before that happens. */
-  #keepRemainder(): void {
-    const parser = this.#exchange?.parser;
-    if (this.#chunkKept || parser === undefined || parser.position >= parser.limit) return;
-    parser.keepInput();
-    this.#chunkKept = true;
-  }
-
-  #feedHeld(): boolean {
-    const chunk = this.#held?.shift();
-    if (chunk === undefined) return false;
-    this.#exchange!.parser.feed(chunk, 0, chunk.length);
-    this.#chunkKept = true;
-    if (this.#held!.empty) this.#held = null;
-    return true;
+  /** Bytes of a sized body that are still to come. */
+  #bodyOwed(): number {
+    const { intake } = this.#exchange!;
+    return intake.parser.contentLength - intake.bodyBytes;
   }
 
   /** Parses until input or permission runs out. */
@@ -364,12 +316,12 @@ export class Connection implements SocketHandler, CycleHost {
     if (this.#pumping) return;
     this.#pumping = true;
     while (this.#phase === OPEN && !this.#mayNotParse()) {
-      const event = this.#exchange!.parser.next();
+      const event = this.#exchange!.intake.parser.next();
       if (event === HEAD) this.#onHead();
       else if (event === BODY) this.#onBody();
       else if (event === END) this.#onRequestEnd();
       else if (event === ERROR) this.#onParseError();
-      else if (event === NEED_DATA && !this.#feedHeld()) break;
+      else if (event === NEED_DATA && !this.#exchange!.intake.feedHeld()) break;
     }
     this.#startApplication();
     this.#pumping = false;
@@ -380,33 +332,34 @@ export class Connection implements SocketHandler, CycleHost {
 
   #onHead(): void {
     const context = this.#context;
-    const { parser } = this.#exchange!;
+    const { intake } = this.#exchange!;
+    const { parser } = intake;
     this.#requests++;
     context.requestsStarted++;
     context.inFlight++;
-    const scope = context.scopes.http(parser, this.#client!, this.#server, this.#trusted);
+    this.#peer ??= identify(this.#socket, context.options.uds, context.scopes);
+    const { client, server, trusted } = this.#peer;
+    const scope = context.scopes.http(parser, client, server, trusted);
     this.#cycle = new HttpCycle(this, scope, parser.keepAlive, parser.expectContinue);
     this.#bodyDone = false;
-    this.#bodyBytes = 0;
+    intake.bodyBytes = 0;
     this.#notStarted = true;
     this.#deadlineKind = DEADLINE_NONE;
     context.onRequest?.();
   }
 
   #onBody(): void {
-    const { parser, ring } = this.#exchange!;
-    const length = parser.bodyEnd - parser.bodyStart;
-    this.#bodyBytes += length;
+    const { intake } = this.#exchange!;
+    const length = intake.parser.bodyEnd - intake.parser.bodyStart;
+    intake.bodyBytes += length;
     if (this.#discarding !== 0) {
       this.#discarding -= length;
       if (this.#discarding <= 0) this.#finish();
       return;
     }
-    if (this.#cycle!.owesContinue) this.#cycle!.owesContinue = false;
-    const { runtime, options } = this.#context;
-    if (runtime.ownsChunks) ring.push(parser.chunk, parser.bodyStart, parser.bodyEnd);
-    else ring.push(parser.chunk.slice(parser.bodyStart, parser.bodyEnd), 0, length);
-    if (ring.pinnedBytes >= options.limits.bodyWatermarkBytes || ring.full) this.#pauseReading();
+    this.#cycle!.owesContinue = false;
+    intake.publish(this.#context.options.limits.bodyWatermarkBytes);
+    if (intake.paused) this.#deadlineKind = DEADLINE_NONE;
     if (!this.#notStarted) this.#cycle!.bodyArrived();
   }
 
@@ -418,7 +371,7 @@ export class Connection implements SocketHandler, CycleHost {
       this.#cycle = null;
       return;
     }
-    const { parser, ring } = this.#exchange!;
+    const { parser, ring } = this.#exchange!.intake;
     if (parser.trailerCount > 0) {
       this.#cycle!.requestTrailers = splitFieldLines(parser.trailer, parser.trailers[0], parser.trailer.length);
     }
@@ -430,8 +383,7 @@ export class Connection implements SocketHandler, CycleHost {
   #startApplication(): void {
     if (!this.#notStarted || this.#cycle === null) return;
     this.#notStarted = false;
-    const { parser } = this.#exchange!;
-    this.#cycle.run(this.#applicationFor(parser.targetForm));
+    this.#cycle.run(this.#applicationFor(this.#exchange!.intake.parser.targetForm));
   }
 
   #applicationFor(targetForm: number): Application {
@@ -442,7 +394,7 @@ export class Connection implements SocketHandler, CycleHost {
   }
 
   #onParseError(): void {
-    const error = this.#exchange!.parser.error!;
+    const error = this.#exchange!.intake.parser.error!;
     this.#reject(error.status, error.message);
   }
 
@@ -450,8 +402,8 @@ export class Connection implements SocketHandler, CycleHost {
   #reject(status: number, message: string): void {
     this.#inputDead = true;
     const cycle = this.#cycle;
-    const from = this.#client ? this.#client[0] : "a client";
-    this.#context.logger.warning(`bad request from ${from}: ${message} (${status})`);
+    const from = this.#socket.remote.host;
+    this.#context.logger.warning(`bad request from ${from === "" ? "a local client" : from}: ${message} (${status})`);
     if (cycle === null) {
       this.#answerAndFinish(status, false);
       return;
@@ -468,7 +420,7 @@ export class Connection implements SocketHandler, CycleHost {
     }
     this.#notStarted = false;
     this.#cycle = null;
-    this.#exchange!.out.rollback();
+    this.#exchange!.outlet.out.rollback();
     cycle.status = status;
     this.#requestEnded(cycle);
     cycle.detach();
@@ -479,7 +431,7 @@ export class Connection implements SocketHandler, CycleHost {
   #inputEnded(): void {
     const cycle = this.#cycle;
     if (cycle === null) {
-      if (this.#exchange === null || (this.#exchange.parser.idle && !this.#hasInput())) this.#finish();
+      if (this.#exchange === null || this.#exchange.intake.parser.idle) this.#finish();
       else if (!this.#hasInput()) this.#reject(400, "the connection ended inside a request head");
       return;
     }
@@ -500,22 +452,9 @@ export class Connection implements SocketHandler, CycleHost {
     } else cycle.disconnect();
   }
 
-  #pauseReading(): void {
-    if (this.#paused || this.#peerEnded) return;
-    this.#paused = true;
-    if (this.#deadlineKind === DEADLINE_BODY) this.#deadlineKind = DEADLINE_NONE;
-    this.#socket.pause();
-  }
-
   #resumeReading(): void {
-    if (!this.#paused || this.#phase === CLOSED) return;
-    if (this.#held !== null && !this.#held.empty) return;
-    const { limits } = this.#context.options;
-    const ring = this.#exchange?.ring;
-    if (ring !== undefined && (ring.full || ring.pinnedBytes > limits.bodyWatermarkBytes / 2)) return;
-    this.#paused = false;
-    this.#socket.resume();
-    this.#settle();
+    const intake = this.#exchange?.intake;
+    if (intake?.resumeIfRoom(this.#context.options.limits.bodyWatermarkBytes) === true) this.#settle();
   }
 
   // ---- after each step -------------------------------------------------------------------------------------
@@ -526,21 +465,21 @@ export class Connection implements SocketHandler, CycleHost {
     const exchange = this.#exchange;
     const { options, now } = this.#context;
     if (this.#cycle !== null) {
-      if (!this.#bodyDone && !this.#paused && !this.#inputDead) {
+      if (!this.#bodyDone && exchange?.intake.paused === false && !this.#inputDead) {
         if (this.#peerEnded && !this.#hasInput()) this.#truncated(this.#cycle);
         else this.#setDeadline(DEADLINE_BODY, now + options.limits.bodyTimeoutMs);
       }
       return;
     }
     if (exchange === null || this.#hasInput()) return;
-    if (!exchange.parser.idle) {
+    if (!exchange.intake.parser.idle) {
       if (this.#peerEnded) this.#inputEnded();
       else if (this.#deadlineKind !== DEADLINE_HEAD && (this.#requests > 0 || this.#deadlineKind === DEADLINE_NONE)) {
         this.#setDeadline(DEADLINE_HEAD, now + options.limits.headerTimeoutMs);
       } else this.#deadlineKind = DEADLINE_HEAD;
       return;
     }
-    if (this.blocked || exchange.out.end !== exchange.out.start) return;
+    if (!exchange.outlet.empty) return;
     this.#giveBack();
     if (this.#peerEnded || this.#context.stopping) this.#finish();
     else if (this.#requests > 0) this.#setDeadline(DEADLINE_IDLE, now + options.limits.keepAliveTimeoutMs);
@@ -555,7 +494,6 @@ export class Connection implements SocketHandler, CycleHost {
     const exchange = this.#exchange;
     if (exchange === null) return;
     this.#exchange = null;
-    this.#held = null;
     exchange.reset();
     this.#context.pool.giveBack(exchange);
   }
@@ -579,7 +517,7 @@ export class Connection implements SocketHandler, CycleHost {
   /** What is left of the body is dropped, up to a bound, so that the connection can go on. */
   #startDiscarding(): void {
     this.#discarding = this.#context.options.limits.lingerBytes;
-    this.#exchange!.ring.clear();
+    this.#exchange!.intake.ring.clear();
     this.flush();
     if (this.#pumping) return;
     if (this.#hasInput()) this.#context.wake(this);
@@ -588,25 +526,23 @@ export class Connection implements SocketHandler, CycleHost {
 
   #requestEnded(cycle: HttpCycle): void {
     this.#context.inFlight--;
-    const { access } = this.#context;
-    if (access === undefined || cycle.status === 0) return;
-    const { scope } = cycle;
-    access.request(scope.client, scope.method, targetOf(cycle, this.#context), scope.http_version, cycle.status);
+    const { access, runtime } = this.#context;
+    if (access !== undefined && cycle.status !== 0) logAccess(access, cycle, runtime.latin1);
   }
 
   // ---- output and the end ----------------------------------------------------------------------------------
 
   #stuck(): void {
-    this.blocked = true;
     this.#writeDeadline = this.#context.now + this.#context.options.limits.writeTimeoutMs;
   }
 
   #answerAndFinish(status: number, isHead: boolean): void {
-    const exchange = (this.#exchange ??= this.#context.pool.borrow());
+    const exchange = this.#exchange ?? this.#borrow();
     const response = closingResponse(status, this.#context.fields.all, "", !isHead);
-    if (exchange.out.ensure(response.length)) {
-      exchange.out.append(response, 0, response.length);
-      exchange.out.commit();
+    const { out } = exchange.outlet;
+    if (out.ensure(response.length)) {
+      out.append(response, 0, response.length);
+      out.commit();
     }
     this.#finish();
   }
@@ -632,10 +568,6 @@ export class Connection implements SocketHandler, CycleHost {
     this.#lingerBytes = limits.lingerBytes;
     this.#setDeadline(DEADLINE_LINGER, this.#context.now + limits.lingerTimeoutMs);
     this.#socket.shutdown();
-    if (this.#paused) {
-      this.#paused = false;
-      this.#socket.resume();
-    }
   }
 
   /** Bytes that nobody will read: counted while lingering. */
@@ -655,15 +587,4 @@ export class Connection implements SocketHandler, CycleHost {
     this.#socket.reset();
     this.onClose(undefined);
   }
-}
-
-function throwIfGone(alive: boolean): void {
-  if (!alive) throw new ClientDisconnected();
-}
-
-function targetOf(cycle: HttpCycle, context: ServerContext): string {
-  const { raw_path: path, query_string: query } = cycle.scope;
-  const { runtime } = context;
-  const text = runtime.latin1(path, 0, path.length);
-  return query.length === 0 ? text : `${text}?${runtime.latin1(query, 0, query.length)}`;
 }

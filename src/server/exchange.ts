@@ -3,11 +3,10 @@
  * An idle connection owns none of it.
  */
 import { Pool } from "../channel/pool.ts";
-import { ByteRing } from "../channel/ring.ts";
-import { OutBuffer } from "../protocol/buffer.ts";
 import { HeadEncoder } from "../protocol/http1/encoder.ts";
 import type { Http1Limits } from "../protocol/http1/limits.ts";
-import { Http1Parser } from "../protocol/http1/parser.ts";
+import { Intake } from "./intake.ts";
+import { Outlet } from "./outlet.ts";
 
 /** Bundles made at the start: about 10 KB each. */
 const POOL_AHEAD = 64;
@@ -15,20 +14,18 @@ const POOL_AHEAD = 64;
 const POOL_KEEP = 1024;
 
 export class Exchange {
-  readonly parser: Http1Parser;
-  readonly ring = new ByteRing();
-  readonly out = new OutBuffer();
+  readonly intake: Intake;
+  readonly outlet = new Outlet();
   readonly encoder = new HeadEncoder();
 
   constructor(limits: Http1Limits) {
-    this.parser = new Http1Parser(limits);
+    this.intake = new Intake(limits);
   }
 
   /** Forgets its last connection. */
   reset(): void {
-    this.parser.reset();
-    this.ring.clear();
-    this.out.shrink();
+    this.intake.detach();
+    this.outlet.detach();
   }
 }
 

@@ -3,6 +3,7 @@
 import type { HttpCycle } from "../asgi/cycle.ts";
 import { ClientDisconnected } from "../asgi/errors.ts";
 import type { Application, SentHeader } from "../asgi/types.ts";
+import type { AccessLog } from "../observe/access.ts";
 import type { Logger } from "../observe/log.ts";
 import { reasonPhrase } from "../protocol/http1/encoder.ts";
 
@@ -43,4 +44,16 @@ export function logApplicationError(logger: Logger, cycle: HttpCycle, error: unk
       error instanceof Error && !trace.includes(error.message) ? `${error.name}: ${error.message}\n${trace}` : trace;
     logger.error(`the application failed on ${request}\n${named}`);
   }
+}
+
+/** Notes a request whose response has ended. */
+export function logAccess(
+  access: AccessLog,
+  { scope, status }: HttpCycle,
+  latin1: (bytes: Uint8Array, start: number, end: number) => string,
+): void {
+  const { raw_path: path, query_string: query } = scope;
+  const text = latin1(path, 0, path.length);
+  const target = query.length === 0 ? text : `${text}?${latin1(query, 0, query.length)}`;
+  access.request(scope.client, scope.method, target, scope.http_version, status);
 }

@@ -113,7 +113,7 @@ function readLength(head: RequestHead, bytes: Uint8Array, at: number): Http1Erro
   let value = 0;
   for (let p = start; p < end; p++) {
     if ((CLASS[bytes[p]] & DIGIT) === 0) return BAD_CONTENT_LENGTH;
-    value = value * 10 + bytes[p] - 0x30;
+    value = value * 10 + (bytes[p] - 0x30);
   }
   if (value > Number.MAX_SAFE_INTEGER) return BAD_CONTENT_LENGTH;
   head.contentLength = value;

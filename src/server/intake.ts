@@ -1,0 +1,116 @@
+/**
+ * The input side of a busy connection: the parser, the ring of body pieces, what waits to be parsed, and whether the
+ * socket is paused for want of room.
+ */
+import { ByteRing } from "../channel/ring.ts";
+import type { Http1Limits } from "../protocol/http1/limits.ts";
+import { Http1Parser } from "../protocol/http1/parser.ts";
+import type { Socket } from "../runtime/types.ts";
+import { HeldInput } from "./held-input.ts";
+import type { ServerLimits } from "./options.ts";
+
+/** Reading goes on once the ring holds less than this share of its watermark. */
+const RESUME_SHARE = 0.5;
+
+export class Intake {
+  readonly parser: Http1Parser;
+  readonly ring = new ByteRing();
+  /** The socket is paused. */
+  paused = false;
+  /** Bytes of the current request's body so far. */
+  bodyBytes = 0;
+  #socket: Socket | null = null;
+  #ownsChunks = true;
+  /** The parser's chunk stays as it is after this turn. */
+  #chunkKept = true;
+  #held: HeldInput | null = null;
+
+  constructor(limits: Http1Limits) {
+    this.parser = new Http1Parser(limits);
+  }
+
+  /** @param ownsChunks arrays that arrive are never written to again */
+  attach(socket: Socket, ownsChunks: boolean): void {
+    this.#socket = socket;
+    this.#ownsChunks = ownsChunks;
+  }
+
+  /** Forgets its connection; reading goes on if it was paused. */
+  detach(): void {
+    this.resume();
+    this.parser.reset();
+    this.ring.clear();
+    this.#held = null;
+    this.#socket = null;
+  }
+
+  /** Something is left to parse. */
+  get waiting(): boolean {
+    return this.parser.position < this.parser.limit || this.#held !== null;
+  }
+
+  get waitingBytes(): number {
+    return this.parser.limit - this.parser.position + (this.#held?.bytes ?? 0);
+  }
+
+  /** The parser gets a chunk that has just arrived. Follow with `keepRemainder` before the turn ends. */
+  feed(chunk: Uint8Array, length: number): void {
+    this.#chunkKept = this.#ownsChunks;
+    this.parser.feed(chunk, 0, length);
+  }
+
+  /** Where read buffers are reused, what the parser has not consumed is copied before that happens. */
+  keepRemainder(): void {
+    const { parser } = this;
+    if (this.#chunkKept || parser.position >= parser.limit) return;
+    parser.keepInput();
+    this.#chunkKept = true;
+  }
+
+  /** Keeps a chunk for later and pauses the socket when that is enough. */
+  hold(chunk: Uint8Array, length: number, limits: ServerLimits): void {
+    this.#held ??= new HeldInput();
+    const held = this.#held;
+    held.add(this.#ownsChunks ? chunk : chunk.slice(0, length), length);
+    if (held.bytes >= limits.pipelinedBytes || held.heads >= limits.pipelinedRequests) this.pause();
+  }
+
+  /** Gives the parser the next chunk that waits. */
+  feedHeld(): boolean {
+    const chunk = this.#held?.shift();
+    if (chunk === undefined) return false;
+    this.parser.feed(chunk, 0, chunk.length);
+    this.#chunkKept = true;
+    if (this.#held!.empty) this.#held = null;
+    return true;
+  }
+
+  /** Publishes the piece of body that the parser has just found; pauses the socket when the ring holds enough. */
+  publish(watermarkBytes: number): void {
+    const { parser, ring } = this;
+    const { chunk, bodyStart, bodyEnd } = parser;
+    if (this.#ownsChunks || this.#chunkKept) ring.push(chunk, bodyStart, bodyEnd);
+    else ring.push(chunk.slice(bodyStart, bodyEnd), 0, bodyEnd - bodyStart);
+    if (ring.pinnedBytes >= watermarkBytes || ring.full) this.pause();
+  }
+
+  pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.#socket!.pause();
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.#socket?.resume();
+  }
+
+  /** Resumes reading when there is room again; whether it did. */
+  resumeIfRoom(watermarkBytes: number): boolean {
+    if (!this.paused || this.#held !== null) return false;
+    if (this.ring.full || this.ring.pinnedBytes > watermarkBytes * RESUME_SHARE) return false;
+    this.resume();
+    return true;
+  }
+}
