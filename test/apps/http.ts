@@ -15,7 +15,7 @@ export type Handler = (call: Call) => Promise<void> | void;
 export const encoder = new TextEncoder();
 
 export function callOf(scope: HttpScope, receive: Receive, send: Send): Call {
-  const query = new URLSearchParams(new TextDecoder("latin1").decode(scope.query_string));
+  const query = new URLSearchParams(decode(scope.query_string));
   return { scope, receive, send, query, token: query.get("t") ?? "" };
 }
 
@@ -58,6 +58,7 @@ export async function untilDisconnect(receive: Receive): Promise<void> {
   while ((await receive()).type !== "http.disconnect");
 }
 
+/** Each byte as the character of its value. (TextDecoder's "latin1" is windows-1252.) */
 export function decode(bytes: Uint8Array): string {
-  return new TextDecoder("latin1").decode(bytes);
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }

@@ -1,13 +1,13 @@
 /** Apps for the lifespan tests. Each says on standard output what happens to it. */
 import type { Receive, Scope, Send } from "../../src/asgi/types.ts";
-import { answer } from "./http.ts";
+import { answer, readBody } from "./http.ts";
 import { passGate } from "./journal.ts";
 
 function say(text: string): void {
   console.log(`app: ${text}`);
 }
 
-/** Starts, serves and stops; `/gated` requests are answered after `/open` only. */
+/** Starts, serves and stops. A request is answered once its whole body is there. */
 export async function well(scope: Scope, receive: Receive, send: Send): Promise<void> {
   if (scope.type === "lifespan") {
     say(`lifespan ${scope.asgi.version} ${scope.asgi.spec_version} ${(await receive()).type}`);
@@ -21,6 +21,7 @@ export async function well(scope: Scope, receive: Receive, send: Send): Promise<
   }
   if (scope.type !== "http") return;
   say(`request ${scope.path}`);
+  await readBody(receive);
   const pool = scope.state.pool as string[] | undefined;
   pool?.push(scope.path);
   const name = scope.state.name;

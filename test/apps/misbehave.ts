@@ -5,11 +5,12 @@ import { note, passGate } from "./journal.ts";
 
 /** Sends, and notes the error's message or that there was none. */
 async function tried(call: Call, event: SendEvent): Promise<void> {
+  const type = (event as SendEvent | null)?.type;
   try {
     await call.send(event);
-    note(call.token, `sent ${event.type}`);
+    note(call.token, `sent ${type}`);
   } catch (error) {
-    note(call.token, `refused ${event.type}: ${error instanceof Error ? error.message : String(error)}`);
+    note(call.token, `refused ${type}: ${error instanceof Error ? error.message : String(error)}`);
     throw error;
   }
 }

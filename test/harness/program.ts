@@ -16,6 +16,13 @@ export function installed(program: string): boolean {
   return spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
 }
 
+export interface ProgramOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** In a process group of its own, which `killGroup` ends. */
+  readonly group?: boolean;
+}
+
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
@@ -30,12 +37,13 @@ export class Program {
   private ended = false;
   private wake: (() => void)[] = [];
 
-  constructor(command: readonly string[], options: { cwd?: string; env?: Readonly<Record<string, string>> } = {}) {
+  constructor(command: readonly string[], options: ProgramOptions = {}) {
     const [file, ...args] = command;
     this.process = spawn(file, args, {
       cwd: options.cwd ?? ROOT,
       env: { ...process.env, NO_COLOR: "1", ...options.env },
       stdio: "pipe",
+      detached: options.group ?? false,
     });
     running.add(this.process);
     // A program that ends without reading its input is none of the test's business.
@@ -88,6 +96,15 @@ export class Program {
     // By its id: Deno's `ChildProcess.kill` reports the signal as the way it ended, whatever the program made of it.
     if (!this.ended && this.process.pid !== undefined) process.kill(this.process.pid, signal);
     return this.exit();
+  }
+
+  /** Ends it with everything that it has started and left. Only with `group`. */
+  killGroup(): void {
+    try {
+      process.kill(-(this.process.pid as number), "SIGKILL");
+    } catch {
+      // Nothing of the group is left.
+    }
   }
 
   private output(): string {

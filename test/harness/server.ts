@@ -198,7 +198,12 @@ export class Server {
 export function sharedServer(runtime: RuntimeName, app: string, args: readonly string[] = [], options?: StartOptions) {
   let server: Promise<Server> | undefined;
   after(async () => {
-    await (await server)?.stop();
+    const started = await server?.catch(() => undefined);
+    try {
+      await started?.stop();
+    } finally {
+      await started?.kill();
+    }
   });
   return (): Promise<Server> => {
     server ??= Server.start(runtime, app, args, options);

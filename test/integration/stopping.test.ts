@@ -1,0 +1,194 @@
+/** Every way to stop: idle, in flight, streaming, a second signal, the deadline, a parent that dies. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { test } from "node:test";
+import { type Address, RawClient, request } from "../harness/raw.ts";
+import { field, text } from "../harness/response.ts";
+import { onEach, ROOT, Server, serveCommand, testApp, withServer } from "../harness/server.ts";
+import { until, within } from "../harness/wait.ts";
+
+const APP = testApp("contract.ts");
+const GET = (target: string) => `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
+
+/** Resolves once the address refuses connections: the listener is closed. */
+async function refusesConnections(address: Address): Promise<void> {
+  await until(async () => {
+    const client = await RawClient.connect(address).catch(() => undefined);
+    client?.close();
+    return client === undefined;
+  }, "the server refuses connections");
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+onEach((runtime) => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    test(`${runtime}: ${signal} ends an idle server with exit code 0`, async () => {
+      await withServer(runtime, APP, [], async (server) => {
+        server.signal(signal);
+        assert.deepEqual(await server.ended(), { code: 0, signal: null });
+      });
+    });
+
+    test(`${runtime}: ${signal} closes idle connections at once`, async () => {
+      await withServer(runtime, APP, [], async (server) => {
+        const used = await RawClient.connect(server.address);
+        await used.send(GET("/"));
+        await used.response();
+        const unused = await RawClient.connect(server.address);
+        server.signal(signal);
+        assert.equal(await used.ended(), "fin");
+        assert.equal(used.unparsed(), "");
+        assert.equal(await unused.ended(), "fin");
+        assert.deepEqual(await server.ended(), { code: 0, signal: null });
+      });
+    });
+
+    test(`${runtime}: ${signal}: what is in flight is answered with close, nothing new is accepted`, async () => {
+      await withServer(runtime, APP, [], async (server) => {
+        const busy = await RawClient.connect(server.address);
+        await busy.send("POST /echo?t=busy HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");
+        await request(server.address, "/await?of=busy&what=POST");
+        server.signal(signal);
+        await refusesConnections(server.address);
+        await busy.send("lo");
+        const response = await busy.response();
+        assert.equal(text(response), "hello");
+        assert.equal(field(response, "connection")?.toLowerCase(), "close");
+        assert.equal(await busy.ended(), "fin");
+        assert.deepEqual(await server.ended(), { code: 0, signal: null });
+      });
+    });
+  }
+
+  test(`${runtime}: requests queued behind the one in flight are not lost silently`, async () => {
+    await withServer(runtime, APP, [], async (server) => {
+      const busy = await RawClient.connect(server.address);
+      await busy.send(`POST /echo?t=queued HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel`);
+      await request(server.address, "/await?of=queued&what=POST");
+      server.signal("SIGTERM");
+      await refusesConnections(server.address);
+      await busy.send(`lo${GET("/")}`);
+      const first = await busy.response();
+      // Either the first says close, so that the client knows to send the second again, or both are answered.
+      if (field(first, "connection") === undefined) assert.equal(text(await busy.response()), "hello");
+      assert.equal(await busy.ended(), "fin");
+      assert.deepEqual(await server.ended(), { code: 0, signal: null });
+    });
+  });
+
+  test(`${runtime}: a stream that began before the signal is finished`, async () => {
+    await withServer(runtime, APP, [], async (server) => {
+      const client = await RawClient.connect(server.address);
+      await client.send("POST /echo-stream HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst");
+      await client.sees("first");
+      server.signal("SIGTERM");
+      await refusesConnections(server.address);
+      await client.send("last!");
+      assert.equal(text(await client.response()), "firstlast!");
+      assert.deepEqual(await server.ended(), { code: 0, signal: null });
+    });
+  });
+
+  test(`${runtime}: a streaming app is told before the deadline and may say goodbye`, async () => {
+    const args = ["--timeout-graceful-shutdown", "10", "--timeout-graceful-notice", "9.8"];
+    await withServer(runtime, APP, args, async (server) => {
+      const client = await RawClient.connect(server.address);
+      await client.send(GET("/sse?t=stream"));
+      await client.sees("data: 1");
+      server.signal("SIGTERM");
+      assert.match(text(await client.response()), /data: bye/);
+      assert.equal(await client.ended(), "fin");
+      assert.deepEqual(await server.ended(), { code: 0, signal: null });
+    });
+  });
+
+  test(`${runtime}: nothing hangs: an app that never answers ends with the deadline`, async () => {
+    await withServer(runtime, APP, ["--timeout-graceful-shutdown", "0.4"], async (server) => {
+      const client = await RawClient.connect(server.address);
+      await client.send(GET("/gated?g=never&t=never"));
+      await request(server.address, "/await?of=never&what=gated");
+      server.signal("SIGTERM");
+      assert.equal((await server.ended()).signal, null);
+      await client.ended();
+    });
+  });
+
+  for (const [first, second] of [
+    ["SIGTERM", "SIGTERM"],
+    ["SIGINT", "SIGINT"],
+    ["SIGTERM", "SIGINT"],
+  ] as const) {
+    test(`${runtime}: ${second} behind ${first} ends at once`, async () => {
+      await withServer(runtime, APP, [], async (server) => {
+        const client = await RawClient.connect(server.address);
+        await client.send(GET("/gated?g=never&t=never"));
+        await request(server.address, "/await?of=never&what=gated");
+        server.signal(first);
+        await refusesConnections(server.address);
+        server.signal(second);
+        await server.ended();
+      });
+    });
+  }
+
+  test(`${runtime}: a port in use is one plain sentence and exit code 1`, async () => {
+    await withServer(runtime, APP, [], async (server) => {
+      const second = Server.spawn(runtime, APP, ["--port", String(server.port)]);
+      const { code } = await second.ended();
+      assert.notEqual(code, 0);
+      assert.match(second.stderr, new RegExp(String(server.port)));
+      assert.match(second.stderr, /in use|already listening/i);
+      assert.doesNotMatch(second.stderr, /\n\s+at /, "no stack trace");
+      assert.equal(text(await request(server.address, "/")), "hello", "the first is unharmed");
+    });
+  });
+
+  test(`${runtime}: under a wrapper that is killed, the server leaves`, async () => {
+    const command = [...serveCommand(runtime), APP, "--port", "0", "--exit-with-parent"];
+    const wrapper = spawn("sh", ["-c", '"$@" & echo "pid $!" >&2; wait', "sh", ...command], {
+      cwd: ROOT,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let said = "";
+    wrapper.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      said += chunk;
+    });
+    const pid = Number((await until(() => /^pid (\d+)$/m.exec(said), "the wrapper says the pid"))[1]);
+    try {
+      await until(() => /http:\/\//.exec(said), `the server listens: ${said}`);
+      wrapper.kill("SIGKILL");
+      await until(() => !isAlive(pid), "the server has left");
+    } finally {
+      if (isAlive(pid)) process.kill(pid, "SIGKILL");
+    }
+  });
+});
+
+test("npm run serve: SIGTERM to npm ends the server", async () => {
+  const npm = spawn("npm", ["run", "serve", "--", APP, "--port", "0"], {
+    cwd: ROOT,
+    env: { ...process.env, NO_COLOR: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  for (const stream of [npm.stdout, npm.stderr]) {
+    stream.setEncoding("utf8").on("data", (chunk: string) => {
+      said += chunk;
+    });
+  }
+  const [, port] = await until(() => /http:\/\/127\.0\.0\.1:(\d+)/.exec(said), "the server under npm listens");
+  const address = { host: "127.0.0.1", port: Number(port) };
+  assert.equal(text(await request(address, "/")), "hello");
+  const ended = new Promise((resolve) => npm.once("exit", resolve));
+  npm.kill("SIGTERM");
+  await within(ended, "npm's exit");
+  await refusesConnections(address);
+});
