@@ -7,7 +7,10 @@ import { PARENT_GONE, watchParent } from "./parent.ts";
 import { onStopSignals, STOPPING } from "./signals.ts";
 import { type WatchOptions, watchFiles } from "./watch.ts";
 
-export type SupervisorRuntime = Pick<Runtime, "spawn" | "listen" | "onSignal" | "now" | "parentPid" | "cwd">;
+export type SupervisorRuntime = Pick<
+  Runtime,
+  "spawn" | "listen" | "onSignal" | "now" | "parentPid" | "readTextFile" | "cwd"
+>;
 
 export interface SuperviseOptions {
   /** Program and arguments of a worker. */

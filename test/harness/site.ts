@@ -14,10 +14,10 @@ export function appText(version: string, extra = ""): string {
   return `${extra}
 export default async function app(scope, receive, send) {
   if (scope.type !== "http") throw new Error("http only");
-  if (scope.path === "/die") process.exit(3);
-  if (scope.path === "/hang") await new Promise(() => {});
+  if (scope.path.endsWith("/die")) process.exit(3);
+  if (scope.path.endsWith("/hang")) await new Promise(() => {});
   const name = new TextDecoder().decode(scope.query_string);
-  const text = scope.path === "/env" ? String(process.env[name]) : "${version} " + process.pid + " " + scope.root_path;
+  const text = scope.path.endsWith("/env") ? String(process.env[name]) : "${version} " + process.pid + " " + scope.root_path;
   const body = new TextEncoder().encode(text);
   await send({ type: "http.response.start", status: 200, headers: [["content-length", String(body.length)]] });
   await send({ type: "http.response.body", body });
