@@ -50,6 +50,8 @@ const TITLES: Readonly<Record<string, string>> = {
   "bun-serve-static": "Bun.serve, static route",
   "deno-serve": "Deno.serve",
   "node-http": "node:http",
+  "floor-bun": "bare Bun.listen",
+  "floor-deno": "bare Deno.listen",
 };
 
 export function titleOf(id: string): string {

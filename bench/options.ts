@@ -8,6 +8,7 @@ import type { Settings } from "./load/types.ts";
 export const OPTIONS = {
   only: { type: "string" },
   servers: { type: "string" },
+  tools: { type: "string" },
   rounds: { type: "string" },
   seconds: { type: "string" },
   cpus: { type: "string" },
@@ -23,6 +24,7 @@ export const HELP = `npm run bench -- [options]
 
   --only NAMES        suites to run, by name or beginning, separated by commas: micro, http, http/hello, idle, memory
   --servers IDS       servers to compare, separated by commas (--list names them)
+  --tools NAMES       load generators, of wrk and autocannon (both, where installed)
   --quick             fewer and shorter rounds: to see that all works, not for figures
   --rounds N          interleaved rounds (7; quick 3)
   --seconds N         whole seconds a load lasts (3; quick 1)

@@ -5,6 +5,7 @@ import { PlainError } from "../src/runtime/types.ts";
 import { compare, cpuPerRequest, HTTP_GOALS, outcomes, requestsPerSecond, samplesOf, titleOf } from "./goals.ts";
 import { isDisturbed } from "./load/http.ts";
 import { ownFields } from "./load/parity.ts";
+import { EXTRA_SERVERS, SERVERS } from "./load/servers.ts";
 import { median, type Spread, spread } from "./load/stats.ts";
 import type { BenchResult, HttpSample, MicroResult } from "./load/types.ts";
 import { formatFigures } from "./micro/harness.ts";
@@ -14,6 +15,8 @@ export const FIGURES_END = "<!-- figures:end -->";
 
 /** From this share on the generator, not the server, sets the pace. */
 const BOTTLENECK_SHARE = 0.9;
+/** Rows of the tables: each of ours above its runtime's own. */
+const ORDER = [...SERVERS, ...EXTRA_SERVERS].map((spec) => spec.id);
 const TOOLS: readonly HttpSample["tool"][] = ["wrk", "autocannon"];
 
 /** A Markdown table; the first row is the head. */
@@ -54,8 +57,7 @@ function httpRow(id: string, samples: readonly HttpSample[]): string[] {
 function httpTool(result: BenchResult, suite: string, tool: HttpSample["tool"]): string[] {
   const ids = Object.keys(result.http[suite].samples).filter((id) => samplesOf(result, suite, id, tool).length > 0);
   if (ids.length === 0) return [];
-  const order = ["ringcorn-bun", "bun-serve", "ringcorn-deno", "deno-serve", "node-http"];
-  ids.sort((a, b) => order.indexOf(a) - order.indexOf(b));
+  const order = ORDER.filter((id) => ids.includes(id));
   const head = [
     "server",
     "requests/s",
@@ -66,7 +68,7 @@ function httpTool(result: BenchResult, suite: string, tool: HttpSample["tool"]):
     "errors",
     "busy: server / generator",
   ];
-  const rows = ids.map((id) => httpRow(id, samplesOf(result, suite, id, tool)));
+  const rows = order.map((id) => httpRow(id, samplesOf(result, suite, id, tool)));
   const ratios: string[][] = [];
   for (const goal of HTTP_GOALS.filter((each) => each.suite === suite)) {
     const found = compare(result, suite, goal.ours, goal.theirs, requestsPerSecond, tool);

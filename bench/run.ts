@@ -56,17 +56,26 @@ function chooseServers(names: string | undefined): ServerSpec[] {
   });
 }
 
-function newContext(
-  settings: Settings,
-  cpus: string | undefined,
-  wanted: ServerSpec[],
-  signal: AbortSignal,
-): BenchContext {
+function chooseTools(names: string | undefined): BenchContext["tools"] {
+  const all = ["wrk", "autocannon"] as const;
+  const wanted = names === undefined ? all : all.filter((tool) => names.split(",").includes(tool));
+  const tools = wanted.filter((tool) => programs()[tool] !== undefined);
+  if (tools.length > 0) return tools;
+  throw new PlainError("No load generator is left: autocannon comes with npm ci, wrk with the system.");
+}
+
+interface Choices {
+  readonly settings: Settings;
+  readonly cpus: string | undefined;
+  readonly wanted: readonly ServerSpec[];
+  readonly tools: BenchContext["tools"];
+}
+
+function newContext({ settings, cpus, wanted, tools }: Choices, signal: AbortSignal): BenchContext {
   const { servers, missing } = availableServers(wanted);
   const machine = describeMachine(cpus);
   const notes = missing.map((spec) => `${spec.title} was left out: ${spec.runtime} is not installed.`);
-  const tools = (["wrk", "autocannon"] as const).filter((tool) => programs()[tool] !== undefined);
-  if (!tools.includes("wrk")) notes.push("wrk is not installed: autocannon alone measured, and may be the bottleneck.");
+  if (!tools.includes("wrk")) notes.push("autocannon alone measured, without wrk, and may be the bottleneck.");
   const result: BenchResult = {
     version: 1,
     startedAt: new Date().toISOString(),
@@ -130,7 +139,13 @@ async function main(): Promise<number> {
     return 0;
   }
   const interruption = new AbortController();
-  const context = newContext(settingsFrom(values), values.cpus, chooseServers(values.servers), interruption.signal);
+  const choices = {
+    settings: settingsFrom(values),
+    cpus: values.cpus,
+    wanted: chooseServers(values.servers),
+    tools: chooseTools(values.tools),
+  };
+  const context = newContext(choices, interruption.signal);
   process.on("SIGINT", () => {
     if (interruption.signal.aborted) exit(130);
     stderr.write("\nInterrupted: what is done is kept. Once more to leave at once.\n");

@@ -21,15 +21,19 @@ export const SERVERS: readonly ServerSpec[] = [
   { id: "node-http", title: "node:http", runtime: "node", kind: "peer" },
 ];
 
-/** Not part of a usual run, since no program code answers; `--servers` can name it. */
+/** Not part of a usual run, since they answer without an application or without reading; `--servers` can name them. */
 export const EXTRA_SERVERS: readonly ServerSpec[] = [
   { id: "bun-serve-static", title: "Bun.serve, static route", runtime: "bun", kind: "peer" },
+  { id: "floor-bun", title: "bare Bun.listen", runtime: "bun", kind: "floor" },
+  { id: "floor-deno", title: "bare Deno.listen", runtime: "deno", kind: "floor" },
 ];
 
 const PEER_FILES: Readonly<Record<string, string>> = {
   "bun-serve": "bench/peers/bun-serve.ts",
   "bun-serve-static": "bench/peers/bun-serve-static.ts",
   "deno-serve": "bench/peers/deno-serve.ts",
+  "floor-bun": "bench/peers/floor-bun.ts",
+  "floor-deno": "bench/peers/floor-deno.ts",
   "node-http": "bench/peers/node-http.mjs",
 };
 
@@ -42,7 +46,7 @@ const RUN: Readonly<Record<ServerSpec["runtime"], readonly string[]>> = {
 /** The command that serves `app` (a path below the root; peers have their own program and ignore it). */
 export function serverCommand(spec: ServerSpec, app: string, runtimeFlags: readonly string[] = []): string[] {
   const start = [program(spec.runtime satisfies ProgramName), ...RUN[spec.runtime], ...runtimeFlags];
-  if (spec.kind === "peer") return [...start, PEER_FILES[spec.id]];
+  if (spec.kind !== "ringcorn") return [...start, PEER_FILES[spec.id]];
   return [...start, "src/cli/main.ts", app, "--host", "127.0.0.1", "--port", "0", "--no-access-log"];
 }
 

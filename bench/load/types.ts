@@ -9,8 +9,8 @@ export interface ServerSpec {
   readonly id: string;
   readonly title: string;
   readonly runtime: RuntimeName;
-  /** Ringcorn takes an application; a peer has its own program. */
-  readonly kind: "ringcorn" | "peer";
+  /** Ringcorn takes an application; a peer has its own program; a floor is no server and its answer is not checked. */
+  readonly kind: "ringcorn" | "peer" | "floor";
 }
 
 /** One timed load on one server process. Times in seconds unless the name says otherwise. */
