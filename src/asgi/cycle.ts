@@ -515,6 +515,9 @@ export class HttpCycle {
 
   async #pathsend(event: HttpResponsePathsendEvent): Promise<void> {
     const next = this.#next(this.#wantsTrailers ? "pathsend-trailers" : "pathsend");
+    if (typeof event.path !== "string" || !event.path.startsWith("/")) {
+      throw new ProtocolViolation("http.response.pathsend: path must be absolute");
+    }
     const file = await this.#host.openFile(event.path);
     try {
       if (this.#gone) throw new ClientDisconnected();

@@ -18,12 +18,17 @@ export class HeaderList implements Iterable<HeaderPair> {
   #start: number;
   #end: number;
   #pairs: HeaderPair[] | null = null;
+  readonly #authority: Uint8Array | null;
 
-  /** @param bytes field lines in `bytes[start, end)`, each ended by CRLF; they must not change afterwards */
-  constructor(bytes: Uint8Array, start: number, end: number) {
+  /**
+   * @param bytes field lines in `bytes[start, end)`, each ended by CRLF; they must not change afterwards
+   * @param authority of a target in absolute form: it stands in place of Host's value (RFC 9112 section 3.2.2)
+   */
+  constructor(bytes: Uint8Array, start: number, end: number, authority: Uint8Array | null = null) {
     this.#bytes = bytes;
     this.#start = start;
     this.#end = end;
+    this.#authority = authority;
   }
 
   /** The pairs as an array; the same one each time. */
@@ -31,6 +36,7 @@ export class HeaderList implements Iterable<HeaderPair> {
     if (this.#pairs === null) {
       this.#pairs = this.#bytes === null ? [] : splitFieldLines(this.#bytes, this.#start, this.#end);
       this.#bytes = null;
+      if (this.#authority !== null) this.#pairs = withHost(this.#pairs, this.#authority);
     }
     return this.#pairs;
   }
@@ -96,4 +102,14 @@ export function lowercase(bytes: Uint8Array, start: number, end: number): Uint8A
     if (byte >= 0x41 && byte <= 0x5a) name[i] = byte | 0x20;
   }
   return name;
+}
+
+const HOST = new Uint8Array([0x68, 0x6f, 0x73, 0x74]);
+
+/** Replaces Host's value, or adds the field in front (HTTP/1.0 may lack it). */
+function withHost(pairs: HeaderPair[], authority: Uint8Array): HeaderPair[] {
+  const isHost = ([name]: HeaderPair) => name.length === HOST.length && name.every((byte, i) => byte === HOST[i]);
+  const at = pairs.findIndex(isHost);
+  if (at < 0) return [[HOST.slice(), authority], ...pairs];
+  return pairs.with(at, [pairs[at][0], authority]);
 }

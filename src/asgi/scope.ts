@@ -107,7 +107,12 @@ export class ScopeBuilder {
           ? NO_BYTES
           : head.subarray(parser.queryStart - shift, parser.queryEnd - shift),
       root_path: this.#rootPath,
-      headers: new HeaderList(head, parser.fieldsStart - shift, parser.headEnd - shift),
+      headers: new HeaderList(
+        head,
+        parser.fieldsStart - shift,
+        parser.headEnd - shift,
+        parser.targetForm === ABSOLUTE ? parser.head.slice(parser.authorityStart, parser.authorityEnd) : null,
+      ),
       client,
       server,
       state: this.#stateIsEmpty ? {} : { ...this.#state },

@@ -11,7 +11,7 @@ import { BufferPool, LARGE_BUFFER_BYTES } from "./deno-buffers.ts";
 import type { Socket, SocketAddress, SocketHandler } from "./types.ts";
 
 /** What an idle connection's pending read pins. A request's head fits. */
-const IDLE_READ_BYTES = 4 * 1024;
+const IDLE_READ_BYTES = 2 * 1024;
 
 /** What the connections of a listener share. */
 export interface ConnectionContext {

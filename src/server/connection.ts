@@ -327,7 +327,10 @@ export class Connection implements SocketHandler, CycleHost {
     this.#pumping = false;
     if (this.#phase !== OPEN) return;
     if (this.#hasInput() && !this.#mayNotParse()) this.#context.wake(this);
-    else this.#settle();
+    else {
+      this.#exchange?.intake.resumeIfRoom(this.#context.options.limits.bodyWatermarkBytes);
+      this.#settle();
+    }
   }
 
   #onHead(): void {
