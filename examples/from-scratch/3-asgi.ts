@@ -277,8 +277,6 @@ class Connection implements SocketHandler, CycleHost {
 
 const address = { host: "127.0.0.1", port: Number(portText), backlog: 128 };
 const listener = await runtime.listen(address, (socket) => new Connection(socket));
-console.log(`Listening on http://${listener.address.host}:${listener.address.port}`);
-
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   runtime.onSignal(signal, async () => {
     listener.close();
@@ -286,3 +284,5 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     runtime.exit(0);
   });
 }
+
+console.log(`Listening on http://${listener.address.host}:${listener.address.port}`);

@@ -49,12 +49,13 @@ onEach((runtime) => {
   });
 
   test(`examples on ${runtime}: a factory's lifespan opens and closes what requests share`, async () => {
-    const server = sharedFactory(runtime);
-    await server.use(async ({ address }) => {
-      assert.equal(text(await request(address, "/")), "Visit number 1\n");
-      assert.equal(text(await request(address, "/")), "Visit number 2\n");
+    await withServer(runtime, example("factory.ts:createApp"), ["--factory"], async (server) => {
+      assert.equal(text(await request(server.address, "/")), "Visit number 1\n");
+      assert.equal(text(await request(server.address, "/")), "Visit number 2\n");
+      process.kill(server.pid, "SIGTERM");
+      assert.equal((await server.ended()).code, 0);
+      assert.match(server.stdout, /^2 visits$/m);
     });
-    assert.match(server.output(), /^2 visits$/m);
   });
 
   test(`examples on ${runtime}: middleware adds a field`, async () => {
@@ -85,15 +86,3 @@ onEach((runtime) => {
     }
   });
 });
-
-/** A server whose clean stop, and what it printed then, is part of the test. */
-function sharedFactory(runtime: Parameters<typeof withServer>[0]) {
-  let printed = "";
-  const use = (ask: (server: Parameters<Parameters<typeof withServer>[3]>[0]) => Promise<void>): Promise<void> =>
-    withServer(runtime, example("factory.ts:createApp"), ["--factory"], async (server) => {
-      await ask(server);
-      await server.stop();
-      printed = server.stdout + server.stderr;
-    });
-  return { use, output: () => printed };
-}
