@@ -139,6 +139,28 @@ onEach((runtime) => {
     client.close();
   });
 
+  for (const [name, first] of [
+    ["no body", get("/")],
+    ["a sized body that its app did not read", "POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nsecret"],
+    [
+      "a chunked body that its app did not read",
+      "POST /unread HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nsecret\r\n0\r\n\r\n",
+    ],
+  ]) {
+    test(`${runtime}: behind a request with ${name}, a body in the same read is its own`, async () => {
+      const client = await RawClient.connect((await shared()).address);
+      for (const body of [
+        "Content-Length: 4\r\n\r\nmine",
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nmine\r\n0\r\n\r\n",
+      ]) {
+        await client.send(`${first}POST /echo HTTP/1.1\r\nHost: a\r\n${body}`);
+        assert.equal((await client.response()).status, 200);
+        assert.equal(text(await client.response()), "mine");
+      }
+      client.close();
+    });
+  }
+
   test(`${runtime}: requests on one connection do not share state or context`, async () => {
     const server = await shared();
     const client = await RawClient.connect(server.address);
