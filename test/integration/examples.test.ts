@@ -12,8 +12,6 @@ const example = (name: string): string => join(ROOT, "examples", name);
 
 onEach((runtime) => {
   const upload = sharedServer(runtime, example("upload.ts"));
-  const middleware = sharedServer(runtime, example("middleware.ts"));
-  const files = sharedServer(runtime, example("files.ts"));
 
   test(`examples on ${runtime}: hello`, async () => {
     await withServer(runtime, example("hello.ts"), [], async ({ address }) => {
@@ -57,6 +55,11 @@ onEach((runtime) => {
       assert.match(server.stdout, /^2 visits$/m);
     });
   });
+});
+
+onEach((runtime) => {
+  const middleware = sharedServer(runtime, example("middleware.ts"));
+  const files = sharedServer(runtime, example("files.ts"));
 
   test(`examples on ${runtime}: middleware adds a field`, async () => {
     const response = await request((await middleware()).address, "/", { method: "POST", body: "hello" });

@@ -182,7 +182,7 @@ ${cards(url).map(renderCard).join("\n")}
 <footer>
 <h2>Serve your own</h2>
 <pre class="output" tabindex="0" aria-label="A small application"><code>${escapeHtml(OWN_APP)}</code></pre>
-<p>Save it as <code>app.ts</code>, then run <code>ringcorn ./app.ts</code>. Ctrl-C stops this server.</p>
+<p>Save it as <code>app.ts</code>, then run <code>bun run serve ./app.ts</code> or <code>deno task serve ./app.ts</code>. Ctrl-C stops this server.</p>
 </footer>
 <script>${PAGE_SCRIPT}</script>
 </body>
