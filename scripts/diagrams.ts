@@ -1,7 +1,6 @@
 /** Draws the state diagrams of docs/architecture.md from the tables in src/. Run it with either runtime after a change. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { RESPONSE_TABLE } from "../src/asgi/response-states.ts";
-import { FAILED, PHASE_NAMES, STEP_NAMES, TRANSITIONS } from "../src/protocol/http1/states.ts";
 import { WORKER_TRANSITIONS } from "../src/supervise/states.ts";
 
 type Arrow = readonly [from: string, label: string, to: string];
@@ -23,14 +22,9 @@ function arrowsOf(table: Readonly<Record<string, Readonly<Partial<Record<string,
   );
 }
 
-const requestArrows = TRANSITIONS.filter(([, , to]) => to !== FAILED).map(
-  ([from, step, to]): Arrow => [PHASE_NAMES[from], STEP_NAMES[step], PHASE_NAMES[to]],
-);
-
 const DIAGRAMS: Readonly<Record<string, string>> = {
   response: mermaid("idle", arrowsOf(RESPONSE_TABLE)),
   worker: mermaid("starting", arrowsOf(WORKER_TRANSITIONS)),
-  request: mermaid("IDLE", requestArrows),
 };
 
 /** The document with its diagrams drawn anew. @throws Error when a marker is missing */
