@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { isatty } from "node:tty";
 import {
   type BunListener,
   type BunSocket,
@@ -171,5 +172,7 @@ export const bunRuntime: Runtime = {
   selfCommand: () =>
     bun.main.startsWith(COMPILED_ROOT) ? [process.execPath] : [process.execPath, "--no-env-file", bun.main],
   arguments: () => process.argv.slice(2),
+  stderrIsTerminal: isatty(2),
+  stdoutIsTerminal: isatty(1),
   parentLink: () => parentLink(openPipe),
 };

@@ -1,5 +1,4 @@
 /** Child processes with a message pipe: one JSON document per line, both ways, on descriptor 3. */
-import { spawn as spawnProcess } from "node:child_process";
 import process from "node:process";
 import type { Duplex } from "node:stream";
 import { type Child, type ParentLink, PlainError, type SpawnOptions } from "./types.ts";
@@ -52,6 +51,8 @@ function line(message: unknown): string {
 export function spawn(options: SpawnOptions): Child {
   const [program, ...args] = options.command;
   if (program === undefined) throw new TypeError("spawn needs a program");
+  // Loaded on demand: most servers start no child, and the module costs them megabytes on Deno.
+  const { spawn: spawnProcess } = process.getBuiltinModule("node:child_process");
   const child = spawnProcess(program, args, {
     env: { ...options.env, [CHANNEL_VARIABLE]: String(CHANNEL_DESCRIPTOR) },
     stdio: ["ignore", "inherit", "inherit", "pipe"],

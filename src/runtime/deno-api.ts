@@ -57,6 +57,8 @@ export interface DenoNamespace {
   readonly args: readonly string[];
   readonly mainModule: string;
   readonly build: { readonly standalone: boolean };
+  readonly stdout: { isTerminal(): boolean };
+  readonly stderr: { isTerminal(): boolean };
   execPath(): string;
   listen(options: DenoTcpOptions): DenoListener;
   listen(options: DenoUnixOptions): DenoListener;

@@ -1,6 +1,6 @@
 /** The server's runtime on Deno: Deno.listen and what Node's names do not cover. */
 import { readFileSync } from "node:fs";
-import { Socket as NodeSocket } from "node:net";
+import process from "node:process";
 import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { type Pipe, parentLink } from "./children.ts";
@@ -48,10 +48,16 @@ async function acceptLoop(raw: DenoListener, context: ConnectionContext, isOpen:
       DenoSocket.open(connection, context);
     } catch (error) {
       if (!isOpen()) return;
-      context.onError(error);
+      if (!isOutOfDescriptors(error)) context.onError(error);
       await new Promise((resolve) => setTimeout(resolve, ACCEPT_BACKOFF_MS));
     }
   }
+}
+
+/** Tried again in silence: it ends when connections do, and saying so each time would fill the log. */
+function isOutOfDescriptors(error: unknown): boolean {
+  const code = (error as { code?: string } | null)?.code;
+  return code === "EMFILE" || code === "ENFILE";
 }
 
 async function bind(options: ListenOptions): Promise<{ raw: DenoListener; owned?: OwnedPath }> {
@@ -103,6 +109,7 @@ async function listen(options: ListenOptions, accept: (socket: Socket) => Socket
 
 /** The inherited message pipe. */
 function openPipe(descriptor: number, onBytes: (bytes: Uint8Array) => void, onEnd: () => void): Pipe {
+  const { Socket: NodeSocket } = process.getBuiltinModule("node:net");
   const pipe = new NodeSocket({ fd: descriptor, readable: true, writable: true });
   pipe.unref();
   pipe.on("data", onBytes);
@@ -157,5 +164,7 @@ export const denoRuntime: Runtime = {
       ? [deno.execPath()]
       : [deno.execPath(), "run", "-A", "--unstable-net", fileURLToPath(deno.mainModule)],
   arguments: () => [...deno.args],
+  stderrIsTerminal: deno.stderr.isTerminal(),
+  stdoutIsTerminal: deno.stdout.isTerminal(),
   parentLink: () => parentLink(openPipe),
 };

@@ -1,11 +1,12 @@
 /** Turns a failed `listen` into one plain sentence that says what to do, and resolves host names beforehand. */
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
 import { type ListenOptions, PlainError } from "./types.ts";
 
 const FIRST_UNPRIVILEGED_PORT = 1024;
 
 const DEFAULT_HOST = "127.0.0.1";
+
+/** No host name has a colon, and none is four numbers. */
+const NUMERIC = /:|^\d+\.\d+\.\d+\.\d+$/;
 
 function place(options: ListenOptions): string {
   if (options.path !== undefined) return options.path;
@@ -65,8 +66,10 @@ export function listenError(error: unknown, options: ListenOptions): Error {
  */
 export async function numericHost(host: string | undefined): Promise<string> {
   const name = host ?? DEFAULT_HOST;
-  if (isIP(name) !== 0) return name;
+  if (NUMERIC.test(name)) return name;
   try {
+    // Only here, since the module costs memory that few servers need.
+    const { lookup } = await import("node:dns/promises");
     const found = await lookup(name, { all: true });
     const chosen = found.find((entry) => entry.family === 4) ?? found[0];
     if (chosen !== undefined) return chosen.address;

@@ -1,7 +1,5 @@
 /** What both runtimes offer under Node's names: process, files, signals, output. */
-import { spawnSync } from "node:child_process";
 import { existsSync, constants as fileConstants, readFileSync } from "node:fs";
-import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
@@ -21,12 +19,14 @@ function descriptorLimit(): number | undefined {
       return undefined;
     }
   }
+  const { spawnSync } = process.getBuiltinModule("node:child_process");
   const shell = spawnSync("sh", ["-c", "ulimit -n"], { encoding: "utf8" });
   const soft = Number.parseInt(shell.stdout ?? "", 10);
   return Number.isNaN(soft) ? undefined : soft;
 }
 
 async function openFile(path: string): Promise<OpenFile> {
+  const { open } = await import("node:fs/promises");
   // Without O_NONBLOCK a named pipe would hold the open until somebody writes.
   const handle = await open(path, fileConstants.O_RDONLY | fileConstants.O_NONBLOCK);
   const stat = await handle.stat();
@@ -76,7 +76,5 @@ export const nodeRuntime = {
   exit,
   writeOut: (text: string) => standardOutput.write(text),
   writeErr: (text: string) => standardError.write(text),
-  stderrIsTerminal: process.stderr.isTTY === true,
-  stdoutIsTerminal: process.stdout.isTTY === true,
   residentBytes: () => process.memoryUsage.rss(),
 } satisfies Partial<Runtime>;

@@ -7,12 +7,17 @@
  * client whose SYN was dropped repeats it after a second and reaches another process. Runtimes have no function for this,
  * so it is asked of the C library.
  */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import process from "node:process";
 
-/** setsockopt(2) of a packet filter. */
+/** Linux's, <asm-generic/socket.h>. */
 const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
+const SO_ACCEPTCONN = 30;
+const AF_INET = 2;
+const AF_INET6 = 10;
+/** struct sockaddr_storage. Of both families' addresses the port is the second 16-bit word. */
+const SOCKADDR_BYTES = 128;
 
 /** Classic BPF, linux/filter.h: [code, jump if true, jump if false, constant]. The packet begins at the TCP header. */
 const DROP_SYN: readonly (readonly [number, number, number, number])[] = [
@@ -27,39 +32,60 @@ const PROGRAM_BYTES = 16;
 const PROGRAM_POINTER_OFFSET = 8;
 
 const CANDIDATES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
-/** Connection state LISTEN in /proc/net/tcp. */
-const LISTEN = "0A";
 
-/** What the two runtimes' FFI have in common for this one call. */
-interface Native {
+/** The functions of the C library, as both runtimes' FFI hand them out. */
+interface Calls {
   setsockopt(descriptor: number, level: number, name: number, value: Uint8Array, length: number): number;
+  getsockopt(descriptor: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number;
+  getsockname(descriptor: number, address: Uint8Array, length: Uint8Array): number;
+}
+
+interface Native extends Calls {
   addressOf(bytes: Uint8Array): bigint;
 }
 
 interface BunForeign {
-  dlopen(name: string, symbols: object): { symbols: Pick<Native, "setsockopt"> };
+  dlopen(name: string, symbols: object): { symbols: Calls };
   ptr(bytes: Uint8Array): number;
 }
 
 interface DenoForeign {
-  dlopen(name: string, symbols: object): { symbols: Pick<Native, "setsockopt"> };
+  dlopen(name: string, symbols: object): { symbols: Calls };
   UnsafePointer: { of(bytes: Uint8Array): unknown; value(pointer: unknown): bigint };
+}
+
+const ARGUMENTS = {
+  setsockopt: ["int", "int", "int", "bytes", "u32"],
+  getsockopt: ["int", "int", "int", "bytes", "bytes"],
+  getsockname: ["int", "bytes", "bytes"],
+};
+
+/** The declarations in a runtime's own words. */
+function declare(words: Record<string, string>, wrap: (types: string[]) => object): object {
+  const entries = Object.entries(ARGUMENTS).map(([name, types]) => [name, wrap(types.map((type) => words[type]))]);
+  return Object.fromEntries(entries);
 }
 
 async function openOnBun(name: string): Promise<Native> {
   // Not literal: Deno's checker knows no such module.
   const module = "bun:ffi";
   const ffi = (await import(module)) as BunForeign;
-  const { symbols } = ffi.dlopen(name, { setsockopt: { args: ["int", "int", "int", "ptr", "u32"], returns: "int" } });
-  return { setsockopt: symbols.setsockopt, addressOf: (bytes) => BigInt(ffi.ptr(bytes)) };
+  const words = { int: "int", bytes: "ptr", u32: "u32" };
+  const { symbols } = ffi.dlopen(
+    name,
+    declare(words, (args) => ({ args, returns: "int" })),
+  );
+  return { ...symbols, addressOf: (bytes) => BigInt(ffi.ptr(bytes)) };
 }
 
 function openOnDeno(deno: DenoForeign, name: string): Native {
-  const { symbols } = deno.dlopen(name, {
-    setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
-  });
+  const words = { int: "i32", bytes: "buffer", u32: "u32" };
+  const { symbols } = deno.dlopen(
+    name,
+    declare(words, (parameters) => ({ parameters, result: "i32" })),
+  );
   const { UnsafePointer } = deno;
-  return { setsockopt: symbols.setsockopt, addressOf: (bytes) => BigInt(UnsafePointer.value(UnsafePointer.of(bytes))) };
+  return { ...symbols, addressOf: (bytes) => BigInt(UnsafePointer.value(UnsafePointer.of(bytes))) };
 }
 
 async function openNative(): Promise<Native | undefined> {
@@ -74,38 +100,24 @@ async function openNative(): Promise<Native | undefined> {
   return undefined;
 }
 
-/** Inodes of the listening sockets on a port, of all processes. */
-function listeningInodes(port: number): Set<string> {
-  const inodes = new Set<string>();
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  for (const file of ["/proc/self/net/tcp", "/proc/self/net/tcp6"]) {
-    let table: string;
-    try {
-      table = readFileSync(file, "utf8");
-    } catch {
-      continue;
-    }
-    for (const line of table.split("\n")) {
-      // sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode
-      const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
-      if (state === LISTEN && local.endsWith(suffix)) inodes.add(inode);
-    }
-  }
-  return inodes;
-}
-
-/** This process's descriptors of listening sockets on a port. */
-export function listeningDescriptors(port: number): number[] {
-  const inodes = listeningInodes(port);
+/** This process's descriptors of listening TCP sockets on a port. */
+function listeningDescriptors(native: Native, port: number): number[] {
+  const flag = new Int32Array(1);
+  const address = new Uint8Array(SOCKADDR_BYTES);
+  const length = new Uint32Array(1);
+  const bytesOf = (array: Int32Array | Uint32Array): Uint8Array => new Uint8Array(array.buffer);
   return readdirSync("/proc/self/fd")
     .map(Number)
     .filter((descriptor) => {
-      try {
-        const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${descriptor}`))?.[1];
-        return inode !== undefined && inodes.has(inode);
-      } catch {
-        return false;
-      }
+      length[0] = flag.byteLength;
+      // Fails for what is no socket.
+      if (native.getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, bytesOf(flag), bytesOf(length)) !== 0) return false;
+      if (flag[0] === 0) return false;
+      length[0] = address.byteLength;
+      if (native.getsockname(descriptor, address, bytesOf(length)) !== 0) return false;
+      const family = new DataView(address.buffer).getUint16(0, true);
+      const isInternet = family === AF_INET || family === AF_INET6;
+      return isInternet && new DataView(address.buffer).getUint16(2, false) === port;
     });
 }
 
@@ -135,7 +147,7 @@ export async function refuseNewConnections(port: number): Promise<boolean> {
   const view = new DataView(program.buffer);
   view.setUint16(0, DROP_SYN.length, true);
   view.setBigUint64(PROGRAM_POINTER_OFFSET, native.addressOf(filter), true);
-  const descriptors = listeningDescriptors(port);
+  const descriptors = listeningDescriptors(native, port);
   const results = descriptors.map((descriptor) =>
     native.setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, program, PROGRAM_BYTES),
   );

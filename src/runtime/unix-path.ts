@@ -6,7 +6,6 @@
  */
 import { Buffer } from "node:buffer";
 import { chmodSync, lstatSync, renameSync, type Stats, unlinkSync } from "node:fs";
-import { createConnection } from "node:net";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { type ListenOptions, PlainError } from "./types.ts";
@@ -27,7 +26,8 @@ function statOf(path: string): Stats | undefined {
 }
 
 /** Whether somebody accepts connections there. */
-function isLive(path: string): Promise<boolean> {
+async function isLive(path: string): Promise<boolean> {
+  const { createConnection } = await import("node:net");
   return new Promise((resolve) => {
     const probe = createConnection({ path });
     const settle = (live: boolean): void => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -99,7 +100,7 @@ test("spawn: a second signal reaches a child that survived the first", async () 
   const [file, args] = command("signals");
   const ends: unknown[] = [];
   const child = runtime.spawn({
-    command: [file, ...args],
+    command: [file, ...args, "quiet"],
     env: process.env as Record<string, string>,
     onMessage: () => {},
     onExit: (code, signal) => ends.push([code, signal]),
@@ -182,6 +183,39 @@ test("signals arrive, and a removed listener leaves the default", async () => {
   const signal = new Promise((resolve) => child.once("exit", (_code, by) => resolve(by)));
   process.kill(child.pid!, "SIGTERM");
   assert.equal(await signal, "SIGTERM");
+});
+
+test("without descriptors accepting waits, idle, and goes on when there are some", {
+  skip:
+    runtime.name === "bun" ? "Bun's own accept loop spins; the server's connection cap stays below the limit" : false,
+}, async () => {
+  const [file, args] = command("crowd");
+  const quoted = [file, ...args].map((part) => `'${part}'`).join(" ");
+  const child = spawn("sh", ["-c", `ulimit -n 60; exec ${quoted}`], { stdio: ["ignore", "pipe", "pipe"] });
+  const text = collect(child);
+  await until(() => /port \d+\n/.test(text.out), "the port");
+  const port = Number(/port (\d+)/.exec(text.out)![1]);
+  const clients = Array.from({ length: 100 }, () => connect(port, "127.0.0.1"));
+  const answers = new Set<object>();
+  for (const client of clients) {
+    client.on("error", () => {});
+    client.on("data", () => answers.add(client));
+    client.write("x");
+  }
+  await until(() => answers.size > 20, "some answers");
+  await sleep(500);
+  const shares = () => [...text.out.matchAll(/cpu ([\d.]+)\n/g)].map((match) => Number(match[1]));
+  const before = shares().length;
+  await until(() => shares().length > before + 2, "the CPU share");
+  assert.ok(answers.size < 60);
+  assert.ok(shares().at(-1)! < 0.5, `CPU share ${shares().at(-1)}`);
+  for (const client of answers) (client as Socket).destroy();
+  const served = answers.size;
+  await until(() => answers.size > served + 10, "answers to those that waited");
+  assert.doesNotMatch(text.out, /error/);
+  for (const client of clients) client.destroy();
+  child.kill("SIGKILL");
+  await exited(child);
 });
 
 test("selfCommand starts the same program again", () => {

@@ -3,12 +3,17 @@ import { currentRuntime } from "../../../src/runtime/current.ts";
 
 const runtime = await currentRuntime();
 for (const name of ["SIGINT", "SIGHUP", "SIGTTIN", "SIGTTOU"] as const) {
-  runtime.onSignal(name, () => runtime.writeOut(`${name}\n`));
+  runtime.onSignal(name, () => say(name));
 }
 let terms = 0;
 const remove = runtime.onSignal("SIGTERM", () => {
-  runtime.writeOut("SIGTERM\n");
+  say("SIGTERM");
   if (++terms === 1) remove();
 });
-runtime.writeOut("ready\n");
+say("ready");
+
+function say(text: string): void {
+  if (!runtime.arguments().includes("quiet")) runtime.writeOut(`${text}\n`);
+}
+
 setInterval(() => {}, 1000);
