@@ -3,9 +3,11 @@ import { applicationOf, loadApplication, splitTarget } from "../apps/load.ts";
 import type { Application } from "../asgi/types.ts";
 import type { BufferedAccessLog } from "../observe/access.ts";
 import type { Logger } from "../observe/log.ts";
+import { retireListeners } from "../runtime/retire.ts";
 import type { ParentLink, Runtime, SocketAddress } from "../runtime/types.ts";
 import type { ServerOptions } from "../server/options.ts";
-import { startServer } from "../server/server.ts";
+import { type ServerHandle, startServer } from "../server/server.ts";
+import type { Bind, Handover } from "../supervise/messages.ts";
 import { PARENT_GONE, wantsParentWatch, watchParent } from "../supervise/parent.ts";
 import { onStopSignals, STOPPING } from "../supervise/signals.ts";
 import { supervise } from "../supervise/supervisor.ts";
@@ -87,6 +89,24 @@ export function requestLimit(config: Config, random: () => number): number {
   return maxRequests + Math.floor(random() * (maxRequestsJitter + 1));
 }
 
+/**
+ * Longer than a handshake takes round the world, so that those under way end here; much shorter than the second after
+ * which a client repeats a SYN that was dropped meanwhile.
+ */
+export const HANDOVER_MS = 250;
+
+/**
+ * Stops a server at whose address others go on. First it takes no more connections, and lets those that the system has
+ * given to it already arrive: the kernel would reset those in the queue of a listener that is closed. A Unix socket's
+ * path leads to the successor already.
+ */
+async function handOver(server: ServerHandle, bind: Bind, { successor }: Handover): Promise<void> {
+  const retired = bind.reusePort ? await retireListeners(server.address.port, successor) : undefined;
+  if (retired !== undefined || !bind.reusePort) await new Promise((resolve) => setTimeout(resolve, HANDOVER_MS));
+  retired?.end();
+  await server.stop();
+}
+
 /** Serves as a worker until the supervisor says stop, or is gone. */
 export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<number> {
   const { runtime, config, logger } = context;
@@ -98,7 +118,11 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
       let app = await loadConfigured(context);
       if (config.command.maxRequests > 0) app = countRequests(app, requestLimit(config, Math.random), retire);
       const options: ServerOptions = { ...config.server, ...bind };
-      return startServer(app, options, serverParts(context));
+      const server = await startServer(app, options, serverParts(context));
+      return {
+        address: server.address,
+        stop: (handover) => (handover === undefined ? server.stop() : handOver(server, bind, handover)),
+      };
     },
   });
 }

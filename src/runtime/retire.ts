@@ -2,10 +2,12 @@
  * Lets a listener that shares its port be closed without losing a connection (Linux).
  *
  * The kernel gives each new connection to one of the processes on the port, and resets those that wait in the queue of a
- * listener that is closed. So the listener first gets a packet filter that drops SYN segments (socket(7),
- * SO_ATTACH_FILTER): no connection begins on it any more, those whose handshake is under way are accepted still, and a
- * client whose SYN was dropped repeats it after a second and reaches another process. Runtimes have no function for this,
- * so it is asked of the C library.
+ * listener that is closed. So two small packet filters (socket(7)) come first:
+ * - SO_ATTACH_REUSEPORT_CBPF leads all new connections to the successor.
+ * - SO_ATTACH_FILTER drops SYN segments that reach this listener all the same. No connection begins on it any more,
+ *   those whose handshake is under way are accepted still, and a client whose SYN was dropped repeats it after a second
+ *   and reaches another process.
+ * Runtimes have no function for this, so it is asked of the C library.
  */
 import { readdirSync } from "node:fs";
 import process from "node:process";
@@ -14,13 +16,18 @@ import process from "node:process";
 const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
 const SO_ACCEPTCONN = 30;
+const SO_ATTACH_REUSEPORT_CBPF = 51;
+const SO_DETACH_REUSEPORT_BPF = 68;
 const AF_INET = 2;
 const AF_INET6 = 10;
 /** struct sockaddr_storage. Of both families' addresses the port is the second 16-bit word. */
 const SOCKADDR_BYTES = 128;
 
-/** Classic BPF, linux/filter.h: [code, jump if true, jump if false, constant]. The packet begins at the TCP header. */
-const DROP_SYN: readonly (readonly [number, number, number, number])[] = [
+/** Classic BPF, linux/filter.h: [code, jump if true, jump if false, constant]. */
+type Instruction = readonly [number, number, number, number];
+
+/** The packet begins at the TCP header. */
+const DROP_SYN: readonly Instruction[] = [
   [0x30, 0, 0, 13], // A = byte 13, the flags (RFC 9293 section 3.1)
   [0x45, 0, 1, 0x02], // SYN set?
   [0x06, 0, 0, 0], // drop
@@ -121,10 +128,15 @@ function listeningDescriptors(native: Native, port: number): number[] {
     });
 }
 
-function encodeFilter(): Uint8Array {
-  const bytes = new Uint8Array(DROP_SYN.length * INSTRUCTION_BYTES);
+/** Chooses the listener with this place in the list; the kernel chooses by hash when there is none. */
+function choose(place: number): readonly Instruction[] {
+  return [[0x06, 0, 0, place]];
+}
+
+function encode(instructions: readonly Instruction[]): Uint8Array {
+  const bytes = new Uint8Array(instructions.length * INSTRUCTION_BYTES);
   const view = new DataView(bytes.buffer);
-  for (const [i, [code, jumpTrue, jumpFalse, constant]] of DROP_SYN.entries()) {
+  for (const [i, [code, jumpTrue, jumpFalse, constant]] of instructions.entries()) {
     const at = i * INSTRUCTION_BYTES;
     view.setUint16(at, code, true);
     view.setUint8(at + 2, jumpTrue);
@@ -134,22 +146,45 @@ function encodeFilter(): Uint8Array {
   return bytes;
 }
 
-/**
- * From now on no connection begins on this process's listeners of `port`; close them when those under way have arrived.
- * @returns false where the system does not allow it: closing may then reset connections that wait to be accepted
- */
-export async function refuseNewConnections(port: number): Promise<boolean> {
-  if (process.platform !== "linux") return false;
-  const native = await openNative();
-  if (native === undefined) return false;
-  const filter = encodeFilter();
+/** Sets a filter; false when the system refuses. */
+function attach(native: Native, descriptor: number, option: number, instructions: readonly Instruction[]): boolean {
+  const filter = encode(instructions);
   const program = new Uint8Array(PROGRAM_BYTES);
   const view = new DataView(program.buffer);
-  view.setUint16(0, DROP_SYN.length, true);
+  view.setUint16(0, instructions.length, true);
   view.setBigUint64(PROGRAM_POINTER_OFFSET, native.addressOf(filter), true);
+  return native.setsockopt(descriptor, SOL_SOCKET, option, program, PROGRAM_BYTES) === 0;
+}
+
+export interface Retired {
+  /** To be called when the listeners are about to be closed: the kernel chooses freely again. */
+  end(): void;
+}
+
+/**
+ * From now on no connection begins on this process's listeners of `port`; close them when those under way have arrived.
+ *
+ * @param successor place, in the order in which the listeners that share the port began to listen, of the one that gets
+ *   the new connections meanwhile; undefined leaves it to the kernel. A place that does not exist does the same.
+ * @returns undefined where the system does not allow it: closing may then reset connections that wait to be accepted
+ */
+export async function retireListeners(port: number, successor: number | undefined): Promise<Retired | undefined> {
+  if (process.platform !== "linux") return undefined;
+  const native = await openNative();
+  if (native === undefined) return undefined;
   const descriptors = listeningDescriptors(native, port);
-  const results = descriptors.map((descriptor) =>
-    native.setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, program, PROGRAM_BYTES),
-  );
-  return results.length > 0 && results.every((result) => result === 0);
+  if (successor !== undefined) {
+    for (const descriptor of descriptors) attach(native, descriptor, SO_ATTACH_REUSEPORT_CBPF, choose(successor));
+  }
+  const refused = descriptors.map((descriptor) => attach(native, descriptor, SO_ATTACH_FILTER, DROP_SYN));
+  if (refused.length === 0 || refused.includes(false)) return undefined;
+  return {
+    end: () => {
+      if (successor === undefined) return;
+      const nothing = new Uint8Array(4);
+      for (const descriptor of descriptors) {
+        native.setsockopt(descriptor, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, nothing, nothing.length);
+      }
+    },
+  };
 }

@@ -346,6 +346,7 @@ export class Connection implements SocketHandler, CycleHost {
     this.#cycle = new HttpCycle(this, scope, parser.keepAlive, parser.expectContinue);
     this.#bodyDone = false;
     intake.bodyBytes = 0;
+    intake.ring.clear();
     this.#notStarted = true;
     this.#deadlineKind = DEADLINE_NONE;
     context.onRequest?.();
@@ -475,7 +476,7 @@ export class Connection implements SocketHandler, CycleHost {
       return;
     }
     if (exchange === null || this.#hasInput()) return;
-    if (!exchange.intake.parser.idle) {
+    if (!exchange.intake.parser.idle || this.#requests === 0) {
       if (this.#peerEnded) this.#inputEnded();
       else if (this.#deadlineKind !== DEADLINE_HEAD && (this.#requests > 0 || this.#deadlineKind === DEADLINE_NONE)) {
         this.#setDeadline(DEADLINE_HEAD, now + options.limits.headerTimeoutMs);

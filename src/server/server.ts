@@ -72,6 +72,12 @@ export async function startServer(
   return server;
 }
 
+/**
+ * Between the decision to stop and the listener's end: connections that the system has already accepted for it would
+ * be reset by closing it, so the runtime gets a few turns to hand them over.
+ */
+const ACCEPT_GRACE_MS = 20;
+
 /** Soft descriptor limit less the reserve; half of it where that leaves nothing. */
 export function connectionCap(asked: number, descriptorLimit: number | undefined): number {
   if (descriptorLimit === undefined) return asked > 0 ? asked : Number.POSITIVE_INFINITY;
@@ -256,8 +262,10 @@ class Server implements ServerHandle {
   async #stop(): Promise<void> {
     const { options, logger } = this.#context;
     this.#context.stopping = true;
-    this.#listener?.close();
     this.#tick();
+    this.#sweeper.each((connection) => connection.stop());
+    await new Promise((resolve) => setTimeout(resolve, ACCEPT_GRACE_MS));
+    this.#listener?.close();
     this.#sweeper.each((connection) => connection.stop());
     const noticeMs = Math.min(options.gracefulNoticeMs, options.gracefulTimeoutMs / 2);
     const notice = setTimeout(() => {

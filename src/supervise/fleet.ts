@@ -6,6 +6,7 @@
 import type { Logger } from "../observe/log.ts";
 import type { SocketAddress } from "../runtime/types.ts";
 import { CrashReport } from "./crashes.ts";
+import type { Handover } from "./messages.ts";
 import { FLEET_TRANSITIONS, type FleetEvent, type FleetPhase, nextState, type WorkerState } from "./states.ts";
 
 /** The first restart of a crashed worker is soon: most crashes are single. */
@@ -20,8 +21,8 @@ export const KILL_MARGIN_MS = 5_000;
 export interface FleetEffects {
   /** Starts a process for worker `id`; returns its process id. Its end is told by `exited`, never from within. */
   spawn(id: number, how: { readonly replaceLive: boolean; readonly port: number | undefined }): number;
-  /** Asks it to stop gracefully. */
-  stop(id: number): void;
+  /** Asks it to stop gracefully; with `handover` others go on serving at its address. */
+  stop(id: number, handover: Handover | undefined): void;
   kill(id: number): void;
   /** Runs `task` after a time; returns the function that calls it off. */
   after(ms: number, task: () => void): () => void;
@@ -45,6 +46,8 @@ interface Worker {
   pid: number;
   readonly slot: Slot;
   state: WorkerState;
+  /** It has bound the address, and not ended yet. */
+  listens: boolean;
   failure: { readonly message: string; readonly exitCode: number } | undefined;
   cancelTimer: () => void;
 }
@@ -100,6 +103,7 @@ export class Fleet {
     const worker = this.advance(id, "ready");
     if (worker === undefined) return;
     const { slot } = worker;
+    worker.listens = true;
     this.logger.debug(`Worker ${worker.pid} serves.`);
     worker.cancelTimer = this.effects.after(SERVED_WELL_MS, () => this.settled(slot));
     if (this.phase === "starting") this.firstReady(address);
@@ -164,7 +168,8 @@ export class Fleet {
     }
     const slot = this.slots.pop()!;
     slot.cancelRetry();
-    for (const worker of [slot.current, slot.replacement]) if (worker !== undefined) this.stopWorker(worker);
+    for (const worker of [slot.current, slot.replacement])
+      if (worker !== undefined) this.stopWorker(worker, { successor: undefined });
     this.logger.info(`Workers: ${this.slots.length}.`);
     // The roll waited for this slot.
     if (this.rolling !== undefined && (slot.reason === "roll" || slot.outdated)) this.rollNext();
@@ -182,7 +187,7 @@ export class Fleet {
   stop(): void {
     if (!this.transition("stop")) return;
     for (const slot of this.slots) slot.cancelRetry();
-    for (const worker of this.workers.values()) this.stopWorker(worker);
+    for (const worker of this.workers.values()) this.stopWorker(worker, undefined);
     this.endWhenEmpty();
   }
 
@@ -219,7 +224,15 @@ export class Fleet {
   private spawn(slot: Slot, replaceLive: boolean): Worker {
     this.lastId += 1;
     const id = this.lastId;
-    const worker: Worker = { id, pid: 0, slot, state: "starting", failure: undefined, cancelTimer: NOTHING };
+    const worker: Worker = {
+      id,
+      pid: 0,
+      slot,
+      state: "starting",
+      listens: false,
+      failure: undefined,
+      cancelTimer: NOTHING,
+    };
     this.workers.set(id, worker);
     worker.pid = this.effects.spawn(id, { replaceLive, port: this.address?.port });
     return worker;
@@ -230,12 +243,12 @@ export class Fleet {
     slot.current = this.spawn(slot, false);
   }
 
-  private stopWorker(worker: Worker): void {
+  private stopWorker(worker: Worker, handover: Handover | undefined): void {
     const state = nextState(worker.state, "stop");
     if (state === undefined) return;
     worker.state = state;
     worker.cancelTimer();
-    this.effects.stop(worker.id);
+    this.effects.stop(worker.id, handover);
     worker.cancelTimer = this.effects.after(this.options.gracefulTimeoutMs + KILL_MARGIN_MS, () => {
       this.logger.warning(`Worker ${worker.pid} did not stop in time and is killed.`);
       this.effects.kill(worker.id);
@@ -312,6 +325,11 @@ export class Fleet {
     slot.replacement = this.spawn(slot, slot.current !== undefined);
   }
 
+  /** How many listeners share the port at most; those that are stopping may have closed theirs. */
+  private listeners(): number {
+    return [...this.workers.values()].filter(({ listens }) => listens).length;
+  }
+
   /** The new worker of a slot serves: the old one may go. */
   private promote(slot: Slot, worker: Worker): void {
     const old = slot.current;
@@ -319,7 +337,7 @@ export class Fleet {
     slot.current = worker;
     slot.replacement = undefined;
     slot.reason = undefined;
-    if (old !== undefined) this.stopWorker(old);
+    if (old !== undefined) this.stopWorker(old, { successor: this.listeners() - 1 });
     if (slot.outdated) {
       slot.outdated = false;
       this.beginReplacement(slot, "roll");
@@ -356,7 +374,7 @@ export class Fleet {
 
   /** A slot whose worker does not serve yet, or has died: nothing is lost when the new one starts in its place. */
   private renew(slot: Slot): void {
-    if (slot.current !== undefined) this.stopWorker(slot.current);
+    if (slot.current !== undefined) this.stopWorker(slot.current, { successor: undefined });
     slot.backoffMs = FIRST_BACKOFF_MS;
     this.spawnCurrent(slot);
     this.rollNext();

@@ -10,12 +10,21 @@ export interface Bind {
   readonly replaceLive: boolean;
 }
 
+/** Others go on serving at a stopping worker's address, so that nobody may be turned away. */
+export interface Handover {
+  /**
+   * Place of the newest listener, the successor's, in the kernel's list of those that share the port; undefined when
+   * there is no successor. Should the list have become shorter meanwhile, no listener has this place, which is harmless.
+   */
+  readonly successor: number | undefined;
+}
+
 /** From the supervisor. */
 export type ToWorker =
   /** The first message: load the application and listen. */
   | { readonly type: "start"; readonly bind: Bind }
   /** Stop gracefully. */
-  | { readonly type: "stop" };
+  | { readonly type: "stop"; readonly handover?: Handover };
 
 /** From a worker. */
 export type FromWorker =

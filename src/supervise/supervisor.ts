@@ -181,7 +181,7 @@ export async function supervise(
       };
       return processes.spawn(id, bind, fleet);
     },
-    stop: (id) => processes.send(id, { type: "stop" }),
+    stop: (id, handover) => processes.send(id, { type: "stop", handover }),
     kill: (id) => processes.kill(id),
     after,
     serving: (address) => options.onServing(address),

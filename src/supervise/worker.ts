@@ -1,14 +1,17 @@
 /** A process that serves under a supervisor: obeys the message pipe, and leaves when the supervisor is gone. */
 import type { Logger } from "../observe/log.ts";
 import { type ParentLink, PlainError, type Runtime, type SocketAddress } from "../runtime/types.ts";
-import { asToWorker, type Bind, type FromWorker } from "./messages.ts";
+import { asToWorker, type Bind, type FromWorker, type Handover } from "./messages.ts";
 import { onStopSignals } from "./signals.ts";
 
 /** What the worker needs of the server that it runs. */
 export interface WorkerServer {
   readonly address: SocketAddress;
-  /** Stops gracefully; resolves when everything has ended. */
-  stop(): Promise<void>;
+  /**
+   * Stops gracefully; resolves when everything has ended. With `handover` other processes go on at the same address:
+   * nobody may be turned away.
+   */
+  stop(handover: Handover | undefined): Promise<void>;
 }
 
 export interface WorkerDependencies {
@@ -36,16 +39,16 @@ export function runWorker({ runtime, logger, link, start }: WorkerDependencies):
     let server: WorkerServer | undefined;
     let stopping = false;
 
-    const stop = (): void => {
+    const stop = (handover: Handover | undefined): void => {
       if (stopping) return;
       stopping = true;
       // Nothing is in flight before the server runs: there is nothing to wait for.
       if (server === undefined) resolve(0);
-      else void finish(server);
+      else void finish(server, handover);
     };
-    const finish = async (running: WorkerServer): Promise<void> => {
+    const finish = async (running: WorkerServer, handover: Handover | undefined): Promise<void> => {
       try {
-        await running.stop();
+        await running.stop(handover);
         send({ type: "stopped" });
         resolve(0);
       } catch (error) {
@@ -67,16 +70,21 @@ export function runWorker({ runtime, logger, link, start }: WorkerDependencies):
     // Ctrl-C and a terminal's hang-up reach the whole process group: the supervisor decides what they mean.
     runtime.onSignal("SIGINT", () => {});
     runtime.onSignal("SIGHUP", () => {});
-    onStopSignals(runtime, ["SIGTERM"], stop, () => resolve(1));
+    onStopSignals(
+      runtime,
+      ["SIGTERM"],
+      () => stop({ successor: undefined }),
+      () => resolve(1),
+    );
     link.onMessage((message) => {
       if (message === undefined) {
         if (!stopping) logger.warning("The supervisor is gone; stopping.");
-        stop();
+        stop(undefined);
         return;
       }
       const order = asToWorker(message);
       if (order?.type === "start") void run(order.bind);
-      else if (order?.type === "stop") stop();
+      else if (order?.type === "stop") stop(order.handover);
     });
   });
 }
