@@ -2,6 +2,8 @@
 import { currentRuntime } from "../../../src/runtime/current.ts";
 
 const runtime = await currentRuntime();
+// As every server does; Deno needs descriptors of its own for the first one.
+runtime.onSignal("SIGTERM", () => runtime.exit(0));
 const listener = await runtime.listen(
   { port: 0, backlog: 512, onError: (error) => runtime.writeOut(`error ${error}\n`) },
   (socket) => ({
