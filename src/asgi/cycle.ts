@@ -166,12 +166,13 @@ export class HttpCycle {
   // ---- receiving -------------------------------------------------------------------------------------------
 
   receive(): Promise<HttpReceiveEvent> {
-    if (this.#disconnected || this.state === "done") return Promise.resolve({ type: "http.disconnect" });
+    if (this.state === "done") return Promise.resolve({ type: "http.disconnect" });
     if (!this.#bodyDelivered && this.#waiters?.any !== true) {
       const event = this.#takeBody();
       if (event !== null) return Promise.resolve(event);
-      this.#sayContinue();
+      if (!this.#disconnected) this.#sayContinue();
     }
+    if (this.#disconnected) return Promise.resolve({ type: "http.disconnect" });
     this.#waiters ??= new Waiters<HttpReceiveEvent>();
     return this.#waiters.park();
   }

@@ -118,7 +118,7 @@ export class Connection implements SocketHandler, CycleHost {
   bodyTaken(): void {
     if (this.#bodyDone || this.#pumping) return;
     if (this.#hasInput()) this.#pump();
-    this.#resumeReading();
+    else if (this.#exchange!.intake.paused) this.#settle();
   }
 
   mustClose(): boolean {
@@ -260,7 +260,6 @@ export class Connection implements SocketHandler, CycleHost {
   resumePump(): void {
     if (this.#phase !== OPEN) return;
     this.#pump();
-    this.#resumeReading();
   }
 
   /** Acts on a deadline that has passed. */
@@ -327,10 +326,7 @@ export class Connection implements SocketHandler, CycleHost {
     this.#pumping = false;
     if (this.#phase !== OPEN) return;
     if (this.#hasInput() && !this.#mayNotParse()) this.#context.wake(this);
-    else {
-      this.#exchange?.intake.resumeIfRoom(this.#context.options.limits.bodyWatermarkBytes);
-      this.#settle();
-    }
+    else this.#settle();
   }
 
   #onHead(): void {
@@ -456,11 +452,6 @@ export class Connection implements SocketHandler, CycleHost {
     } else cycle.disconnect();
   }
 
-  #resumeReading(): void {
-    const intake = this.#exchange?.intake;
-    if (intake?.resumeIfRoom(this.#context.options.limits.bodyWatermarkBytes) === true) this.#settle();
-  }
-
   // ---- after each step -------------------------------------------------------------------------------------
 
   /** Brings deadlines and borrowed memory in line with the present state. */
@@ -468,6 +459,7 @@ export class Connection implements SocketHandler, CycleHost {
     if (this.#phase !== OPEN) return;
     const exchange = this.#exchange;
     const { options, now } = this.#context;
+    exchange?.intake.resumeIfRoom(options.limits.bodyWatermarkBytes);
     if (this.#cycle !== null) {
       if (!this.#bodyDone && exchange?.intake.paused === false && !this.#inputDead) {
         if (this.#peerEnded && !this.#hasInput()) this.#truncated(this.#cycle);
@@ -525,7 +517,7 @@ export class Connection implements SocketHandler, CycleHost {
     this.flush();
     if (this.#pumping) return;
     if (this.#hasInput()) this.#context.wake(this);
-    else this.#resumeReading();
+    else this.#settle();
   }
 
   #requestEnded(cycle: HttpCycle): void {

@@ -131,6 +131,10 @@ export class FieldSection {
       if (this.#state === LINE_START) {
         this.count = takeWholeLines(bytes, p, stop, this.offsets, this.ids, this.count);
         p = this.offsets[this.count * FIELD_STRIDE];
+        if (p + 1 < stop && bytes[p] === CR && bytes[p + 1] === LF) {
+          this.#state = DONE;
+          return p + 2;
+        }
         if (p === stop) break;
       }
       p = this.#scanLine(bytes, p, stop);

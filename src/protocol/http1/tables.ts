@@ -294,16 +294,15 @@ export const TRAILER_FORBIDDEN: Uint8Array = Uint8Array.from(HEADER_NAMES, (name
   FORBIDDEN_TRAILER_NAMES.includes(name) ? 1 : 0,
 );
 
-/** Behind the run of bytes of class `bit` that begins at `p`. Four at a time: fewer branches. */
+/** Behind the run of bytes of class `bit` that begins at `p`. Eight at a time, then four: fewer branches. */
 export function plainRun(bytes: Uint8Array, p: number, stop: number, bit: number): number {
-  const classes = CLASS;
-  const wideStop = stop - 3;
-  while (
-    p < wideStop &&
-    (classes[bytes[p]] & classes[bytes[p + 1]] & classes[bytes[p + 2]] & classes[bytes[p + 3]] & bit) !== 0
-  ) {
-    p += 4;
+  const c = CLASS;
+  for (const last = stop - 8; p <= last; p += 8) {
+    const left = c[bytes[p]] & c[bytes[p + 1]] & c[bytes[p + 2]] & c[bytes[p + 3]];
+    const right = c[bytes[p + 4]] & c[bytes[p + 5]] & c[bytes[p + 6]] & c[bytes[p + 7]];
+    if ((left & right & bit) === 0) break;
   }
-  while (p < stop && (classes[bytes[p]] & bit) !== 0) p++;
+  if (p <= stop - 4 && (c[bytes[p]] & c[bytes[p + 1]] & c[bytes[p + 2]] & c[bytes[p + 3]] & bit) !== 0) p += 4;
+  while (p < stop && (c[bytes[p]] & bit) !== 0) p++;
   return p;
 }
