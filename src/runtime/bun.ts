@@ -15,6 +15,7 @@ import { BunConnection, type ConnectionContext, END_PROBE } from "./bun-socket.t
 import { type Pipe, parentLink } from "./children.ts";
 import { listenError, numericHost } from "./listen-errors.ts";
 import { nodeRuntime } from "./node.ts";
+import { defer } from "./turn.ts";
 import type { Listener, ListenOptions, Runtime, Socket, SocketHandler } from "./types.ts";
 import { claimUnixPath, type OwnedPath, publishUnixPath } from "./unix-path.ts";
 
@@ -164,10 +165,8 @@ export const bunRuntime: Runtime = {
   ownsChunks: true,
   canReset: true,
   listen,
-  // Runs after the data callbacks of all sockets of a poll, with their microtasks.
-  defer: (task) => {
-    setImmediate(task);
-  },
+  // setImmediate runs after the data callbacks of all sockets of a poll, with their microtasks.
+  defer,
   latin1: (bytes, start, end) => latin1Slice.call(bytes, start, end),
   selfCommand: () =>
     bun.main.startsWith(COMPILED_ROOT) ? [process.execPath] : [process.execPath, "--no-env-file", bun.main],

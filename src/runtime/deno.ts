@@ -1,7 +1,7 @@
 /** The server's runtime on Deno: Deno.listen and what Node's names do not cover. */
+import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { type Pipe, parentLink } from "./children.ts";
 import { type DenoListener, denoNamespace } from "./deno-api.ts";
@@ -9,6 +9,7 @@ import { type ConnectionContext, DenoSocket } from "./deno-socket.ts";
 import { listenError, numericHost } from "./listen-errors.ts";
 import { nodeRuntime } from "./node.ts";
 import { flushOutput } from "./output.ts";
+import { defer } from "./turn.ts";
 import {
   type Listener,
   type ListenOptions,
@@ -124,23 +125,20 @@ function openPipe(descriptor: number, onBytes: (bytes: Uint8Array) => void, onEn
   };
 }
 
-const decoder = new TextDecoder();
-/** String.fromCharCode.apply takes its arguments on the stack. */
-const CHARS_PER_CALL = 4096;
+/** Up to this length a loop is faster than the call. */
+const SHORT_TEXT = 8;
+/**
+ * Deno's TextDecoder("latin1") is windows-1252, as the web has it, and needs 0.5 µs; this one is ISO 8859-1, for any
+ * Uint8Array, and needs 0.1 µs (Deno 2.9).
+ */
+const latin1Slice = (
+  Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, start: number, end: number): string }
+).latin1Slice;
 
-/** Deno's TextDecoder("latin1") is windows-1252 as the web has it, so only plain ASCII may go through a decoder. */
 function latin1(bytes: Uint8Array, start: number, end: number): string {
-  for (let i = start; i < end; i++) {
-    if (bytes[i]! > 0x7f) return codeUnits(bytes, start, end);
-  }
-  return decoder.decode(bytes.subarray(start, end));
-}
-
-function codeUnits(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start > SHORT_TEXT) return latin1Slice.call(bytes, start, end);
   let text = "";
-  for (let at = start; at < end; at += CHARS_PER_CALL) {
-    text += String.fromCharCode(...bytes.subarray(at, Math.min(end, at + CHARS_PER_CALL)));
-  }
+  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]!);
   return text;
 }
 
@@ -155,9 +153,7 @@ export const denoRuntime: Runtime = {
   ownsChunks: false,
   canReset: false,
   listen,
-  defer: (task) => {
-    setImmediate(task);
-  },
+  defer,
   latin1,
   selfCommand: () =>
     deno.build.standalone

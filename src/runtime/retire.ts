@@ -3,7 +3,8 @@
  *
  * The kernel gives each new connection to one of the processes on the port, and resets those that wait in the queue of a
  * listener that is closed. So two small packet filters (socket(7)) come first:
- * - SO_ATTACH_REUSEPORT_CBPF leads all new connections to the successor.
+ * - SO_ATTACH_REUSEPORT_CBPF leads all new connections to the successor. It stays when the listener is closed, and then
+ *   names a place that no listener has, so that the kernel chooses by itself again.
  * - SO_ATTACH_FILTER drops SYN segments that reach this listener all the same. No connection begins on it any more,
  *   those whose handshake is under way are accepted still, and a client whose SYN was dropped repeats it after a second
  *   and reaches another process.
@@ -156,35 +157,32 @@ function attach(native: Native, descriptor: number, option: number, instructions
   return native.setsockopt(descriptor, SOL_SOCKET, option, program, PROGRAM_BYTES) === 0;
 }
 
-export interface Retired {
-  /** To be called when the listeners are about to be closed: the kernel chooses freely again. */
-  end(): void;
-}
-
 /**
  * From now on no connection begins on this process's listeners of `port`; close them when those under way have arrived.
  *
  * @param successor place, in the order in which the listeners that share the port began to listen, of the one that gets
- *   the new connections meanwhile; undefined leaves it to the kernel. A place that does not exist does the same.
- * @returns undefined where the system does not allow it: closing may then reset connections that wait to be accepted
+ *   the new connections from now on, until the listeners are one fewer; undefined leaves it to the kernel. A place that
+ *   does not exist does the same.
+ * @returns false where the system does not allow it: closing may then reset connections that wait to be accepted
  */
-export async function retireListeners(port: number, successor: number | undefined): Promise<Retired | undefined> {
-  if (process.platform !== "linux") return undefined;
-  const native = await openNative();
-  if (native === undefined) return undefined;
+export async function retireListeners(port: number, successor: number | undefined): Promise<boolean> {
+  const native = process.platform === "linux" ? await openNative() : undefined;
+  if (native === undefined) return false;
   const descriptors = listeningDescriptors(native, port);
   if (successor !== undefined) {
     for (const descriptor of descriptors) attach(native, descriptor, SO_ATTACH_REUSEPORT_CBPF, choose(successor));
   }
   const refused = descriptors.map((descriptor) => attach(native, descriptor, SO_ATTACH_FILTER, DROP_SYN));
-  if (refused.length === 0 || refused.includes(false)) return undefined;
-  return {
-    end: () => {
-      if (successor === undefined) return;
-      const nothing = new Uint8Array(4);
-      for (const descriptor of descriptors) {
-        native.setsockopt(descriptor, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, nothing, nothing.length);
-      }
-    },
-  };
+  return refused.length > 0 && !refused.includes(false);
+}
+
+/** The kernel spreads new connections over all listeners again: for one that is added to those that a retired one led. */
+export async function spreadConnections(port: number): Promise<void> {
+  const native = process.platform === "linux" ? await openNative() : undefined;
+  if (native === undefined) return;
+  const nothing = new Uint8Array(4);
+  for (const descriptor of listeningDescriptors(native, port)) {
+    // Fails when nobody led them, which is as well.
+    native.setsockopt(descriptor, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, nothing, nothing.length);
+  }
 }

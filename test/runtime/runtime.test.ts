@@ -11,7 +11,9 @@ import { bytes, pattern, runtime, temporaryDirectory } from "./harness.ts";
 test("latin1 of each single byte is its code unit", () => {
   for (let value = 0; value < 256; value++) {
     assert.equal(runtime.latin1(Uint8Array.of(65, value, 66), 1, 2), String.fromCharCode(value));
-    assert.equal(runtime.latin1(Uint8Array.of(65, value, 66), 0, 3), `A${String.fromCharCode(value)}B`);
+    const text = `${"A".repeat(20)}${String.fromCharCode(value)}B`;
+    const long = Uint8Array.from(text, (char) => char.charCodeAt(0));
+    assert.equal(runtime.latin1(long, 0, 22), text);
   }
 });
 
@@ -40,6 +42,28 @@ test("defer runs after the microtasks, in order", async () => {
     order.push("sync");
   });
   assert.deepEqual(order, ["sync", "microtask 1", "microtask 2", "deferred 1", "deferred 2"]);
+});
+
+test("a deferred task that defers runs a turn later, and 1,000 tasks run in order", async () => {
+  const order: number[] = [];
+  let later = -1;
+  await new Promise<void>((resolve) => {
+    for (let i = 0; i < 1000; i++) {
+      runtime.defer(() => {
+        order.push(i);
+        if (i !== 0) return;
+        runtime.defer(() => {
+          later = order.length;
+          resolve();
+        });
+      });
+    }
+  });
+  assert.equal(later, 1000);
+  assert.deepEqual(
+    order,
+    Array.from({ length: 1000 }, (_, i) => i),
+  );
 });
 
 test("the clock runs forwards", () => {
