@@ -3,7 +3,7 @@ import { applicationOf, loadApplication, splitTarget } from "../apps/load.ts";
 import type { Application } from "../asgi/types.ts";
 import type { BufferedAccessLog } from "../observe/access.ts";
 import type { Logger } from "../observe/log.ts";
-import { retireListeners } from "../runtime/retire.ts";
+import { retireListeners, spreadConnections } from "../runtime/retire.ts";
 import type { ParentLink, Runtime, SocketAddress } from "../runtime/types.ts";
 import type { ServerOptions } from "../server/options.ts";
 import { type ServerHandle, startServer } from "../server/server.ts";
@@ -101,9 +101,8 @@ export const HANDOVER_MS = 250;
  * path leads to the successor already.
  */
 async function handOver(server: ServerHandle, bind: Bind, { successor }: Handover): Promise<void> {
-  const retired = bind.reusePort ? await retireListeners(server.address.port, successor) : undefined;
-  if (retired !== undefined || !bind.reusePort) await new Promise((resolve) => setTimeout(resolve, HANDOVER_MS));
-  retired?.end();
+  const waits = bind.reusePort ? await retireListeners(server.address.port, successor) : true;
+  if (waits) await new Promise((resolve) => setTimeout(resolve, HANDOVER_MS));
   await server.stop();
 }
 
@@ -119,6 +118,7 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
       if (config.command.maxRequests > 0) app = countRequests(app, requestLimit(config, Math.random), retire);
       const options: ServerOptions = { ...config.server, ...bind };
       const server = await startServer(app, options, serverParts(context));
+      if (bind.joins) await spreadConnections(server.address.port);
       return {
         address: server.address,
         stop: (handover) => (handover === undefined ? server.stop() : handOver(server, bind, handover)),

@@ -32,6 +32,9 @@ const DEADLINE_HEAD = 2;
 const DEADLINE_BODY = 3;
 const DEADLINE_LINGER = 4;
 
+/** Answers of pipelined requests leave in the middle of a turn once this much has gathered. */
+const FLUSH_BYTES = 16 * 1024;
+
 /** When the server stops: for heads that are half received and for closing connections. */
 const STOP_GRACE_MS = 1000;
 
@@ -204,6 +207,7 @@ export class Connection implements SocketHandler, CycleHost {
     const outlet = this.#exchange?.outlet;
     if (outlet !== undefined && !outlet.onDrain()) this.#stuck();
     else if (this.#phase === FINISHING) this.#linger();
+    else if (this.#hasInput() && !this.#mayNotParse()) this.#context.wake(this);
     else this.#settle();
   }
 
@@ -288,10 +292,10 @@ export class Connection implements SocketHandler, CycleHost {
     return exchange;
   }
 
-  /** The current request is whole and unanswered, or its ring is full: what arrives must wait. */
+  /** The current request is whole and unanswered, its ring is full, or earlier answers are stuck: input must wait. */
   #mayNotParse(): boolean {
     if (this.#inputDead) return true;
-    if (this.#cycle === null) return false;
+    if (this.#cycle === null) return this.blocked;
     return this.#bodyDone || (this.#discarding === 0 && this.#exchange!.intake.ring.full);
   }
 
@@ -496,18 +500,13 @@ export class Connection implements SocketHandler, CycleHost {
 
   /** The response is complete and so is its request: the next one, if there is any, or rest. */
   #next(): void {
-    if (this.#pumping) {
-      if (!this.#hasInput()) this.flush();
-      else this.flushSoon();
-      return;
-    }
-    if (this.#hasInput()) {
-      this.flushSoon();
-      this.#context.wake(this);
-      return;
-    }
-    this.flush();
-    this.#settle();
+    const more = this.#hasInput();
+    const { out } = this.#exchange!.outlet;
+    if (more && out.committed - out.start < FLUSH_BYTES) this.flushSoon();
+    else this.flush();
+    if (this.#pumping) return;
+    if (more) this.#context.wake(this);
+    else this.#settle();
   }
 
   /** What is left of the body is dropped, up to a bound, so that the connection can go on. */

@@ -6,6 +6,8 @@ export interface Bind {
   readonly host: string;
   readonly port: number;
   readonly reusePort: boolean;
+  /** Others share the port already, and this one replaces none of them. */
+  readonly joins: boolean;
   /** Take over a Unix socket that the predecessor still serves. */
   readonly replaceLive: boolean;
 }

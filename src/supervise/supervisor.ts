@@ -177,6 +177,7 @@ export async function supervise(
         host: options.host,
         port: options.port === 0 ? (port ?? 0) : options.port,
         reusePort: !unix,
+        joins: !unix && !replaceLive && port !== undefined,
         replaceLive: unix && replaceLive,
       };
       return processes.spawn(id, bind, fleet);
