@@ -1,9 +1,10 @@
 /**
  * The HTTP/1 request parser: bytes in, events out; no IO. RFC 9112, RFC 9110.
  *
- * A pull parser: `feed` a chunk, call `next` until it says NEED_DATA. It stops and goes on at any byte, looks
- * again at no more than the last, incomplete line of a chunk, and allocates nothing in the ordinary case. After an event, the parser's fields say what it found, as
- * offsets. What it refuses is final: the caller answers with `error.status` and closes.
+ * A pull parser: `feed` a chunk, call `next` until it says NEED_DATA. It stops and goes on at any byte, looks again at
+ * no more than the last, incomplete line of a chunk, and allocates nothing in the ordinary case. After an event, the
+ * parser's fields say what it found, as offsets. What it refuses is final: the caller answers with `error.status` and
+ * closes.
  */
 import { ChunkLine } from "./chunked.ts";
 import {
