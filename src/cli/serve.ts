@@ -6,7 +6,7 @@ import type { Logger } from "../observe/log.ts";
 import { retireListeners, spreadConnections } from "../runtime/retire.ts";
 import type { ParentLink, Runtime, SocketAddress } from "../runtime/types.ts";
 import type { ServerOptions } from "../server/options.ts";
-import { type ServerHandle, startServer } from "../server/server.ts";
+import { startServer } from "../server/server.ts";
 import type { Bind, Handover } from "../supervise/messages.ts";
 import { PARENT_GONE, wantsParentWatch, watchParent } from "../supervise/parent.ts";
 import { onStopSignals, STOPPING } from "../supervise/signals.ts";
@@ -96,14 +96,13 @@ export function requestLimit(config: Config, random: () => number): number {
 export const HANDOVER_MS = 250;
 
 /**
- * Stops a server at whose address others go on. First it takes no more connections, and lets those that the system has
- * given to it already arrive: the kernel would reset those in the queue of a listener that is closed. A Unix socket's
- * path leads to the successor already.
+ * Before a listener is closed at whose address others go on: takes no more connections, and lets those that the system
+ * has given to it already arrive, since the kernel would reset those in its queue. A Unix socket's path leads to the
+ * successor already.
  */
-async function handOver(server: ServerHandle, bind: Bind, { successor }: Handover): Promise<void> {
-  const waits = bind.reusePort ? await retireListeners(server.address.port, successor) : true;
+async function awaitArrivals(address: SocketAddress, bind: Bind, { successor }: Handover): Promise<void> {
+  const waits = bind.reusePort ? await retireListeners(address.port, successor) : true;
   if (waits) await new Promise((resolve) => setTimeout(resolve, HANDOVER_MS));
-  await server.stop();
 }
 
 /** Serves as a worker until the supervisor says stop, or is gone. */
@@ -121,7 +120,12 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
       if (bind.joins) await spreadConnections(server.address.port);
       return {
         address: server.address,
-        stop: (handover) => (handover === undefined ? server.stop() : handOver(server, bind, handover)),
+        stop: async (handover, onClosed) => {
+          if (handover !== undefined) await awaitArrivals(server.address, bind, handover);
+          const stopped = server.stop();
+          onClosed();
+          await stopped;
+        },
       };
     },
   });

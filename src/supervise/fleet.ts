@@ -79,6 +79,8 @@ export class Fleet {
   /** Slots that the rolling replacement has still to reach. */
   private rolling: Slot[] | undefined;
   private rollAgain = false;
+  /** The worker whose listener is to be closed before the roll goes on. */
+  private rollAfter: number | undefined;
   private lastId = 0;
   private exitCode = 0;
 
@@ -123,6 +125,14 @@ export class Fleet {
     this.beginReplacement(worker.slot, "retire");
   }
 
+  /** A stopping worker has left the address. */
+  closed(id: number): void {
+    const worker = this.workers.get(id);
+    if (worker?.state !== "stopping") return;
+    worker.listens = false;
+    this.rollOn(id);
+  }
+
   /** The process has ended; `code` is null when `signal` ended it. */
   exited(id: number, code: number | null, signal: string | null): void {
     const worker = this.workers.get(id);
@@ -133,6 +143,7 @@ export class Fleet {
     this.workers.delete(id);
     if (this.phase === "stopping") this.endWhenEmpty();
     else if (!wasStopping) this.lost(worker, describeEnd(worker, code, signal));
+    else this.rollOn(id);
   }
 
   /** Replaces every worker, one by one; with --reload after a change. */
@@ -341,7 +352,16 @@ export class Fleet {
     if (slot.outdated) {
       slot.outdated = false;
       this.beginReplacement(slot, "roll");
-    } else if (wasRoll) this.rollNext();
+    } else if (!wasRoll) return;
+    else if (old === undefined) this.rollNext();
+    else this.rollAfter = old.id;
+  }
+
+  /** The roll goes on when the replaced worker has left the address, so that the place of its successor is known. */
+  private rollOn(closed: number): void {
+    if (this.rollAfter !== closed) return;
+    this.rollAfter = undefined;
+    this.rollNext();
   }
 
   private replacementFailed(worker: Worker, end: string): void {

@@ -36,15 +36,15 @@ export type FromWorker =
   | { readonly type: "failed"; readonly message: string; readonly exitCode: number }
   /** It has started as many requests as it may: replace it. It goes on serving. */
   | { readonly type: "retiring" }
-  /** Stopped gracefully; the process ends. */
-  | { readonly type: "stopped" };
+  /** Its listener is closed; what is in flight is being finished. */
+  | { readonly type: "closed" };
 
 function typeOf(message: unknown): unknown {
   return typeof message === "object" && message !== null ? (message as { type?: unknown }).type : undefined;
 }
 
 const TO_WORKER: readonly unknown[] = ["start", "stop"];
-const FROM_WORKER: readonly unknown[] = ["ready", "failed", "retiring", "stopped"];
+const FROM_WORKER: readonly unknown[] = ["ready", "failed", "retiring", "closed"];
 
 /** A message from the supervisor; undefined for one of another version. */
 export function asToWorker(message: unknown): ToWorker | undefined {

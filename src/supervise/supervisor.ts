@@ -102,6 +102,7 @@ function receive(fleet: Fleet, id: number, raw: unknown): void {
   if (message?.type === "ready") fleet.ready(id, message.address);
   else if (message?.type === "failed") fleet.failed(id, message.message, message.exitCode);
   else if (message?.type === "retiring") fleet.retiring(id);
+  else if (message?.type === "closed") fleet.closed(id);
 }
 
 function after(ms: number, task: () => void): () => void {

@@ -9,9 +9,9 @@ export interface WorkerServer {
   readonly address: SocketAddress;
   /**
    * Stops gracefully; resolves when everything has ended. With `handover` other processes go on at the same address:
-   * nobody may be turned away.
+   * nobody may be turned away. `onClosed` is called when the address is left.
    */
-  stop(handover: Handover | undefined): Promise<void>;
+  stop(handover: Handover | undefined, onClosed: () => void): Promise<void>;
 }
 
 export interface WorkerDependencies {
@@ -48,8 +48,7 @@ export function runWorker({ runtime, logger, link, start }: WorkerDependencies):
     };
     const finish = async (running: WorkerServer, handover: Handover | undefined): Promise<void> => {
       try {
-        await running.stop(handover);
-        send({ type: "stopped" });
+        await running.stop(handover, () => send({ type: "closed" }));
         resolve(0);
       } catch (error) {
         logger.error(failureText(error));

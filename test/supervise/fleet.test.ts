@@ -37,7 +37,10 @@ class World {
           this.did.push(`spawn ${id}${replaceLive ? " over" : ""}${port === undefined ? "" : ` :${port}`}`);
           return 1000 + id;
         },
-        stop: (id) => this.did.push(`stop ${id}`),
+        stop: (id, handover) => {
+          const to = handover?.successor === undefined ? "" : ` to ${handover.successor}`;
+          this.did.push(`${handover === undefined ? "stop" : "hand over"} ${id}${to}`);
+        },
         kill: (id) => this.did.push(`kill ${id}`),
         after: (ms, task) => {
           const timer = { at: this.now + ms, task };
@@ -241,7 +244,7 @@ test("a retiring worker is replaced before it stops", () => {
   world.fleet.retiring(1);
   assert.deepEqual(world.look(), []);
   world.ready(2);
-  assert.deepEqual(world.look(), ["stop 1"]);
+  assert.deepEqual(world.look(), ["hand over 1 to 1"]);
   world.exit(1);
   assert.deepEqual(world.look(), []);
   assert.deepEqual(world.log, []);
@@ -256,7 +259,7 @@ test("a replacement that fails leaves the old one, and is tried again", () => {
   world.pass(FIRST_BACKOFF_MS);
   assert.deepEqual(world.look(), ["spawn 3 over :4711"]);
   world.ready(3);
-  assert.deepEqual(world.look(), ["stop 1"]);
+  assert.deepEqual(world.look(), ["hand over 1 to 1"]);
 });
 
 test("a retiring worker that dies first: its replacement takes the place", () => {
@@ -297,15 +300,19 @@ test("a rolling replacement goes one by one", () => {
   world.fleet.replaceAll();
   assert.deepEqual(world.look(), ["spawn 4 over :4711"]);
   world.ready(4);
-  assert.deepEqual(world.look(), ["stop 1", "spawn 5 over :4711"]);
+  assert.deepEqual(world.look(), ["hand over 1 to 3"]);
+  world.fleet.closed(1);
+  assert.deepEqual(world.look(), ["spawn 5 over :4711"]);
   world.ready(5);
-  assert.deepEqual(world.look(), ["stop 2", "spawn 6 over :4711"]);
+  assert.deepEqual(world.look(), ["hand over 2 to 3"]);
+  // It died before it could say that it has left the address.
+  world.exit(2, 1);
+  assert.deepEqual(world.look(), ["spawn 6 over :4711"]);
   world.exit(1);
-  world.exit(2);
   world.ready(6);
-  assert.deepEqual(world.look(), ["stop 3"]);
+  world.fleet.closed(3);
   world.exit(3);
-  assert.deepEqual(world.look(), []);
+  assert.deepEqual(world.look(), ["hand over 3 to 3"]);
 });
 
 test("new code that fails to load ends the roll with one error, and the old goes on", () => {
@@ -326,9 +333,12 @@ test("changes during a roll queue one more roll, not several", () => {
   world.fleet.replaceAll();
   assert.deepEqual(world.look(), ["spawn 2 over :4711"]);
   world.ready(2);
-  assert.deepEqual(world.look(), ["stop 1", "spawn 3 over :4711"]);
+  assert.deepEqual(world.look(), ["hand over 1 to 1"]);
+  world.fleet.closed(1);
+  assert.deepEqual(world.look(), ["spawn 3 over :4711"]);
   world.ready(3);
-  assert.deepEqual(world.look(), ["stop 2"]);
+  world.fleet.closed(2);
+  assert.deepEqual(world.look(), ["hand over 2 to 1"]);
 });
 
 test("a roll that meets a replacement under way replaces that one too", () => {
@@ -337,11 +347,14 @@ test("a roll that meets a replacement under way replaces that one too", () => {
   world.fleet.replaceAll();
   assert.deepEqual(world.look(), ["spawn 3 over :4711"]);
   world.ready(3);
-  assert.deepEqual(world.look(), ["stop 1", "spawn 4 over :4711"]);
+  assert.deepEqual(world.look(), ["hand over 1 to 2", "spawn 4 over :4711"]);
   world.ready(4);
-  assert.deepEqual(world.look(), ["stop 3", "spawn 5 over :4711"]);
+  world.fleet.closed(1);
+  assert.deepEqual(world.look(), ["hand over 3 to 3"]);
+  world.fleet.closed(3);
+  assert.deepEqual(world.look(), ["spawn 5 over :4711"]);
   world.ready(5);
-  assert.deepEqual(world.look(), ["stop 2"]);
+  assert.deepEqual(world.look(), ["hand over 2 to 2"]);
 });
 
 test("a roll starts dead workers at once", () => {
@@ -363,7 +376,7 @@ test("workers are added and removed; the last one stays", () => {
   assert.deepEqual(world.look(), ["spawn 2 :4711"]);
   world.ready(2);
   world.fleet.shrink();
-  assert.deepEqual(world.look(), ["stop 2"]);
+  assert.deepEqual(world.look(), ["hand over 2"]);
   world.exit(2);
   world.fleet.shrink();
   world.pass(3_600_000);
@@ -376,9 +389,10 @@ test("a removed worker that the roll waited for does not hold it up", () => {
   const world = World.serving({ workers: 2 });
   world.fleet.replaceAll();
   world.ready(3);
+  world.fleet.closed(1);
   world.look();
   world.fleet.shrink();
-  assert.deepEqual(world.look(), ["stop 2", "stop 4"]);
+  assert.deepEqual(world.look(), ["hand over 2", "hand over 4"]);
   world.fleet.replaceAll();
   assert.deepEqual(world.look(), ["spawn 5 over :4711"]);
 });

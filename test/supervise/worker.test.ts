@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLogger } from "../../src/observe/log.ts";
 import { PlainError, type SignalName } from "../../src/runtime/types.ts";
+import type { Handover } from "../../src/supervise/messages.ts";
 import { SAME_SIGNAL_MS } from "../../src/supervise/signals.ts";
 import { failureText, runWorker, type WorkerServer } from "../../src/supervise/worker.ts";
 import { within } from "../harness/wait.ts";
 
 const ADDRESS = { host: "127.0.0.1", port: 4711 };
-const BIND = { host: "127.0.0.1", port: 0, reusePort: true, replaceLive: false };
+const BIND = { host: "127.0.0.1", port: 0, reusePort: true, joins: false, replaceLive: false };
 
 /** A worker with a pipe, signals and a clock of the test's own. */
 class Bench {
@@ -16,6 +17,7 @@ class Bench {
   readonly exitCode: Promise<number>;
   now = 0;
   stops = 0;
+  handover: Handover | undefined;
   retire = (): void => {};
   private tell: (message: unknown) => void = () => {};
   private readonly signals = new Map<SignalName, () => void>();
@@ -45,8 +47,10 @@ class Bench {
         await start();
         return {
           address: ADDRESS,
-          stop: () => {
+          stop: (handover, onClosed) => {
             this.stops += 1;
+            this.handover = handover;
+            onClosed();
             return stop();
           },
         };
@@ -77,14 +81,23 @@ class Bench {
 
 const never = (): Promise<void> => new Promise(() => {});
 
-test("start, ready, retiring, stop, stopped", async () => {
+test("start, ready, retiring, stop, closed", async () => {
   const bench = await new Bench().started();
   assert.deepEqual(bench.sent, [{ type: "ready", address: ADDRESS }]);
   bench.retire();
   bench.message({ type: "stop" });
   assert.equal(await bench.end(), 0);
-  assert.deepEqual(bench.sent.slice(1), [{ type: "retiring" }, { type: "stopped" }]);
+  assert.deepEqual(bench.sent.slice(1), [{ type: "retiring" }, { type: "closed" }]);
   assert.equal(bench.stops, 1);
+});
+
+test("whether others go on at the address is passed on", async () => {
+  for (const handover of [undefined, { successor: undefined }, { successor: 3 }]) {
+    const bench = await new Bench().started();
+    bench.message({ type: "stop", handover });
+    assert.equal(await bench.end(), 0);
+    assert.deepEqual(bench.handover, handover);
+  }
 });
 
 test("a user's mistake is told as its sentence", async () => {
