@@ -5,7 +5,8 @@
  *   curl -d hello http://127.0.0.1:7000/
  *   bun examples/from-scratch/3-asgi.ts 7000 examples/hello.ts
  */
-import { type CycleHost, HttpCycle, type SendableFile } from "../../src/asgi/cycle.ts";
+import { HttpCycle } from "../../src/asgi/cycle.ts";
+import type { CycleHost, SendableFile } from "../../src/asgi/cycle-host.ts";
 import { DefaultFields } from "../../src/asgi/default-fields.ts";
 import { ClientDisconnected } from "../../src/asgi/errors.ts";
 import { Lifespan } from "../../src/asgi/lifespan.ts";

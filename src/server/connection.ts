@@ -2,35 +2,26 @@
  * One HTTP/1 connection: moves bytes between its socket, the parser, the cycle of its current request and the
  * output buffer; decides about keep-alive, limits, timeouts and the way it ends. RFC 9112 section 9.
  */
-import { type CycleHost, HttpCycle, type SendableFile } from "../asgi/cycle.ts";
-import type { DefaultFields } from "../asgi/default-fields.ts";
-import { ClientDisconnected } from "../asgi/errors.ts";
+import { HttpCycle } from "../asgi/cycle.ts";
+import type { CycleHost } from "../asgi/cycle-host.ts";
 import { splitFieldLines } from "../asgi/headers.ts";
 import type { Application } from "../asgi/types.ts";
-import type { ByteRing } from "../channel/ring.ts";
-import type { OutBuffer } from "../protocol/buffer.ts";
-import { closingResponse, type HeadEncoder } from "../protocol/http1/encoder.ts";
 import { AUTHORITY, BODY, END, ERROR, HEAD, NEED_DATA } from "../protocol/http1/parser.ts";
 import type { Socket, SocketHandler } from "../runtime/types.ts";
+import {
+  CLOSED,
+  ConnectionEnd,
+  DEADLINE_BODY,
+  DEADLINE_HEAD,
+  DEADLINE_IDLE,
+  DEADLINE_NONE,
+  FINISHING,
+  LINGERING,
+  OPEN,
+} from "./connection-end.ts";
 import type { ServerContext } from "./context.ts";
-import type { Exchange } from "./exchange.ts";
 import { identify, type Peer } from "./peer.ts";
 import { logAccess, logApplicationError, refusalApp } from "./responses.ts";
-
-/** The life of a connection, one way. */
-const OPEN = 0;
-/** Its last response is on its way; what arrives is dropped. */
-const FINISHING = 1;
-/** FIN is sent; the peer's is awaited, within limits. */
-const LINGERING = 2;
-const CLOSED = 3;
-
-/** What the read deadline is for. */
-const DEADLINE_NONE = 0;
-const DEADLINE_IDLE = 1;
-const DEADLINE_HEAD = 2;
-const DEADLINE_BODY = 3;
-const DEADLINE_LINGER = 4;
 
 /** Answers of pipelined requests leave in the middle of a turn once this much has gathered. */
 const FLUSH_BYTES = 16 * 1024;
@@ -38,24 +29,10 @@ const FLUSH_BYTES = 16 * 1024;
 /** When the server stops: for heads that are half received and for closing connections. */
 const STOP_GRACE_MS = 1000;
 
-export class Connection implements SocketHandler, CycleHost {
-  /** Position in the server's list of connections. */
-  slot = 0;
-  /** It waits in the server's list of connections to be flushed, or to be woken. */
-  flushQueued = false;
-  wakeQueued = false;
-
-  readonly #context: ServerContext;
-  readonly #socket: Socket;
-  #phase = OPEN;
-  #exchange: Exchange | null = null;
+export class Connection extends ConnectionEnd implements SocketHandler, CycleHost {
   #cycle: HttpCycle | null = null;
   #peer: Peer | null = null;
   #requests = 0;
-  #readDeadline: number;
-  #deadlineKind = DEADLINE_IDLE;
-  #writeDeadline = 0;
-  #lingerBytes = 0;
   /** The current request has been received whole. */
   #bodyDone = true;
   /** The current cycle's application has not been called yet. */
@@ -64,86 +41,37 @@ export class Connection implements SocketHandler, CycleHost {
   #discarding = 0;
   /** The input can't be understood any further. */
   #inputDead = false;
-  #peerEnded = false;
   #pumping = false;
 
   constructor(context: ServerContext, socket: Socket) {
-    this.#context = context;
-    this.#socket = socket;
-    this.#readDeadline = context.now + context.options.limits.headerTimeoutMs;
+    super(context, socket);
     context.opened(this);
   }
 
   // ---- what a cycle may ask for ----------------------------------------------------------------------------
 
-  get out(): OutBuffer {
-    return this.#exchange!.outlet.out;
-  }
-
-  get blocked(): boolean {
-    return this.#exchange?.outlet.blocked ?? false;
-  }
-
-  get encoder(): HeadEncoder {
-    return this.#exchange!.encoder;
-  }
-
-  get ring(): ByteRing {
-    return this.#exchange!.intake.ring;
-  }
-
-  get fields(): DefaultFields {
-    return this.#context.fields;
-  }
-
-  drained(): Promise<void> {
-    return this.#exchange?.outlet.drained() ?? Promise.reject(new ClientDisconnected());
-  }
-
-  flushSoon(): void {
-    if (!this.flushQueued) this.#context.flushLater(this);
-  }
-
-  flush(): void {
-    const outlet = this.#exchange?.outlet;
-    if (outlet === undefined || outlet.blocked) return;
-    outlet.flush();
-    if (outlet.blocked) this.#stuck();
-  }
-
-  writeDirect(bytes: Uint8Array, start: number, end: number): number {
-    const { outlet } = this.#exchange!;
-    const taken = outlet.writeDirect(bytes, start, end);
-    if (outlet.blocked) this.#stuck();
-    return taken;
-  }
-
   bodyTaken(): void {
     if (this.#bodyDone || this.#pumping) return;
     if (this.#hasInput()) this.#pump();
-    else if (this.#exchange!.intake.paused) this.#settle();
+    else if (this.exchange!.intake.paused) this.#settle();
   }
 
   mustClose(): boolean {
-    const { limits } = this.#context.options;
+    const { limits } = this.context.options;
     return (
-      this.#context.stopping ||
+      this.context.stopping ||
       this.#inputDead ||
-      (this.#peerEnded && !this.#hasInput()) ||
+      (this.peerEnded && !this.#hasInput()) ||
       (limits.requestsPerConnection > 0 && this.#requests >= limits.requestsPerConnection) ||
       (!this.#bodyDone && this.#bodyOwed() > limits.lingerBytes)
     );
-  }
-
-  openFile(path: string): Promise<SendableFile> {
-    return this.#context.runtime.openFile(path);
   }
 
   responseDone(cycle: HttpCycle): void {
     this.#requestEnded(cycle);
     if (!cycle.keepAlive) {
       this.#cycle = null;
-      this.#finish();
+      this.finish();
       return;
     }
     if (!this.#bodyDone) {
@@ -155,15 +83,15 @@ export class Connection implements SocketHandler, CycleHost {
   }
 
   responseFailed(cycle: HttpCycle, error: unknown): void {
-    const { logger } = this.#context;
+    const { logger } = this.context;
     const wasCommitted = cycle.committed;
-    const wasGone = this.#inputDead || this.#peerEnded;
+    const wasGone = this.#inputDead || this.peerEnded;
     if (error !== undefined || !wasGone) logApplicationError(logger, cycle, error);
     cycle.detach();
     if (wasCommitted) {
       this.#requestEnded(cycle);
       this.#cycle = null;
-      this.#reset();
+      this.reset();
       return;
     }
     const left = wasGone && error === undefined;
@@ -171,83 +99,83 @@ export class Connection implements SocketHandler, CycleHost {
     else if (this.#inputDead) cycle.status = 400;
     this.#requestEnded(cycle);
     this.#cycle = null;
-    if (cycle.status === 0) this.#finish();
-    else this.#answerAndFinish(cycle.status, cycle.scope.method === "HEAD");
+    if (cycle.status === 0) this.finish();
+    else this.answerAndFinish(cycle.status, cycle.scope.method === "HEAD");
   }
 
   reportError(cycle: HttpCycle, error: unknown): void {
-    logApplicationError(this.#context.logger, cycle, error);
+    logApplicationError(this.context.logger, cycle, error);
   }
 
   debug(cycle: HttpCycle, info: unknown): void {
-    const { logger } = this.#context;
+    const { logger } = this.context;
     if (logger.enabled("debug")) logger.debug(`http.response.debug of ${cycle.scope.method}: ${JSON.stringify(info)}`);
   }
 
   // ---- what the socket says --------------------------------------------------------------------------------
 
   onData(chunk: Uint8Array, length: number): void {
-    if (this.#phase !== OPEN) {
-      this.#drop(length);
+    if (this.phase !== OPEN) {
+      this.drop(length);
       return;
     }
-    const { intake } = this.#exchange ?? this.#borrow();
+    const { intake } = this.exchange ?? this.borrow();
     if (this.#pumping || this.#mayNotParse() || intake.waiting) {
-      if (this.#ignoresInput()) this.#drop(length);
-      else intake.hold(chunk, length, this.#context.options.limits);
+      if (this.#ignoresInput()) this.drop(length);
+      else intake.hold(chunk, length, this.context.options.limits);
       return;
     }
     intake.feed(chunk, length);
     this.#pump();
-    this.#exchange?.intake.keepRemainder();
+    this.exchange?.intake.keepRemainder();
   }
 
   onDrain(): void {
-    this.#writeDeadline = 0;
-    const outlet = this.#exchange?.outlet;
-    if (outlet !== undefined && !outlet.onDrain()) this.#stuck();
-    else if (this.#phase === FINISHING) this.#linger();
-    else if (this.#hasInput() && !this.#mayNotParse()) this.#context.wake(this);
+    this.writeDeadline = 0;
+    const outlet = this.exchange?.outlet;
+    if (outlet !== undefined && !outlet.onDrain()) this.stuck();
+    else if (this.phase === FINISHING) this.linger();
+    else if (this.#hasInput() && !this.#mayNotParse()) this.context.wake(this);
     else this.#settle();
   }
 
   onEnd(): void {
-    this.#peerEnded = true;
-    if (this.#phase === LINGERING) this.#close();
-    else if (this.#phase === OPEN) this.#inputEnded();
+    this.peerEnded = true;
+    if (this.phase === LINGERING) this.close();
+    else if (this.phase === OPEN) this.#inputEnded();
   }
 
   onEndUnread(unreadBytes: number): void {
     const cycle = this.#cycle;
     if (cycle === null || this.#bodyDone || unreadBytes < 0) return;
-    const { intake } = this.#exchange!;
+    const { intake } = this.exchange!;
     if (!intake.parser.chunked && unreadBytes + intake.waitingBytes < this.#bodyOwed()) this.#truncated(cycle);
   }
 
   onClose(error: Error | undefined): void {
-    if (this.#phase === CLOSED) return;
-    this.#phase = CLOSED;
-    if (error !== undefined) this.#context.logger.trace(`connection lost: ${error.message}`);
+    if (this.phase === CLOSED) return;
+    this.phase = CLOSED;
+    if (error !== undefined) this.context.logger.trace(`connection lost: ${error.message}`);
     const cycle = this.#cycle;
     if (cycle !== null) {
       this.#cycle = null;
       if (this.#discarding === 0) this.#requestEnded(cycle);
       cycle.detach();
     }
-    this.#giveBack();
-    this.#context.closed(this);
+    this.giveBack();
+    this.context.closed(this);
   }
 
   // ---- what the server says --------------------------------------------------------------------------------
 
   /** Ends now if idle, else with the current response. */
   stop(): void {
-    const soon = this.#context.now + STOP_GRACE_MS;
-    if (this.#phase === LINGERING) this.#readDeadline = Math.min(this.#readDeadline, soon);
-    if (this.#phase !== OPEN || this.#cycle !== null) return;
-    const exchange = this.#exchange;
-    if (exchange === null || exchange.intake.parser.idle) this.#finish();
-    else this.#readDeadline = Math.min(this.#readDeadline, soon);
+    const soon = this.context.now + STOP_GRACE_MS;
+    if (this.phase === LINGERING) this.readDeadline = Math.min(this.readDeadline, soon);
+    if (this.phase !== OPEN || this.#cycle !== null) return;
+    const exchange = this.exchange;
+    if (exchange === null || exchange.intake.parser.idle) this.finish();
+    else this.readDeadline = Math.min(this.readDeadline, soon);
   }
 
   /** Tells a running application that its time is up. */
@@ -257,46 +185,38 @@ export class Connection implements SocketHandler, CycleHost {
 
   /** Ends at once. */
   abort(): void {
-    if (this.#phase !== CLOSED) this.#reset();
+    if (this.phase !== CLOSED) this.reset();
   }
 
   /** Parses the next request; called by the server's own loop. */
   resumePump(): void {
-    if (this.#phase !== OPEN) return;
+    if (this.phase !== OPEN) return;
     this.#pump();
   }
 
   /** Acts on a deadline that has passed. */
   sweep(now: number): void {
-    if (this.#writeDeadline !== 0 && now >= this.#writeDeadline) {
-      this.#context.logger.info("a client took no byte of its response in time; connection reset");
-      this.#reset();
+    if (this.writeDeadline !== 0 && now >= this.writeDeadline) {
+      this.context.logger.info("a client took no byte of its response in time; connection reset");
+      this.reset();
       return;
     }
-    if (this.#deadlineKind === DEADLINE_NONE || now < this.#readDeadline) return;
-    const kind = this.#deadlineKind;
-    this.#deadlineKind = DEADLINE_NONE;
+    if (this.deadlineKind === DEADLINE_NONE || now < this.readDeadline) return;
+    const kind = this.deadlineKind;
+    this.deadlineKind = DEADLINE_NONE;
     if (kind === DEADLINE_HEAD) this.#reject(408, "no complete request head in time");
     else if (kind === DEADLINE_BODY) this.#reject(408, "no more of the request body in time");
-    else if (kind === DEADLINE_IDLE) this.#finish();
-    else this.#close();
+    else if (kind === DEADLINE_IDLE) this.finish();
+    else this.close();
   }
 
   // ---- input -----------------------------------------------------------------------------------------------
-
-  #borrow(): Exchange {
-    const exchange = this.#context.pool.borrow();
-    exchange.outlet.attach(this.#socket);
-    exchange.intake.attach(this.#socket, this.#context.runtime.ownsChunks);
-    this.#exchange = exchange;
-    return exchange;
-  }
 
   /** The current request is whole and unanswered, its ring is full, or earlier answers are stuck: input must wait. */
   #mayNotParse(): boolean {
     if (this.#inputDead) return true;
     if (this.#cycle === null) return this.blocked;
-    return this.#bodyDone || (this.#discarding === 0 && this.#exchange!.intake.ring.full);
+    return this.#bodyDone || (this.#discarding === 0 && this.exchange!.intake.ring.full);
   }
 
   /** No request can follow the current one. */
@@ -305,12 +225,12 @@ export class Connection implements SocketHandler, CycleHost {
   }
 
   #hasInput(): boolean {
-    return this.#exchange?.intake.waiting === true;
+    return this.exchange?.intake.waiting === true;
   }
 
   /** Bytes of a sized body that are still to come. */
   #bodyOwed(): number {
-    const { intake } = this.#exchange!;
+    const { intake } = this.exchange!;
     return intake.parser.contentLength - intake.bodyBytes;
   }
 
@@ -318,29 +238,29 @@ export class Connection implements SocketHandler, CycleHost {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (this.#phase === OPEN && !this.#mayNotParse()) {
-      const event = this.#exchange!.intake.parser.next();
+    while (this.phase === OPEN && !this.#mayNotParse()) {
+      const event = this.exchange!.intake.parser.next();
       if (event === HEAD) this.#onHead();
       else if (event === BODY) this.#onBody();
       else if (event === END) this.#onRequestEnd();
       else if (event === ERROR) this.#onParseError();
-      else if (event === NEED_DATA && !this.#exchange!.intake.feedHeld()) break;
+      else if (event === NEED_DATA && !this.exchange!.intake.feedHeld()) break;
     }
     this.#startApplication();
     this.#pumping = false;
-    if (this.#phase !== OPEN) return;
-    if (this.#hasInput() && !this.#mayNotParse()) this.#context.wake(this);
+    if (this.phase !== OPEN) return;
+    if (this.#hasInput() && !this.#mayNotParse()) this.context.wake(this);
     else this.#settle();
   }
 
   #onHead(): void {
-    const context = this.#context;
-    const { intake } = this.#exchange!;
+    const context = this.context;
+    const { intake } = this.exchange!;
     const { parser } = intake;
     this.#requests++;
     context.requestsStarted++;
     context.inFlight++;
-    this.#peer ??= identify(this.#socket, context.options.uds, context.scopes);
+    this.#peer ??= identify(this.socket, context.options.uds, context.scopes);
     const { client, server, trusted } = this.#peer;
     const scope = context.scopes.http(parser, client, server, trusted);
     this.#cycle = new HttpCycle(this, scope, parser.keepAlive, parser.expectContinue);
@@ -348,34 +268,34 @@ export class Connection implements SocketHandler, CycleHost {
     intake.bodyBytes = 0;
     intake.ring.clear();
     this.#notStarted = true;
-    this.#deadlineKind = DEADLINE_NONE;
+    this.deadlineKind = DEADLINE_NONE;
     context.onRequest?.();
   }
 
   #onBody(): void {
-    const { intake } = this.#exchange!;
+    const { intake } = this.exchange!;
     const length = intake.parser.bodyEnd - intake.parser.bodyStart;
     intake.bodyBytes += length;
     if (this.#discarding !== 0) {
       this.#discarding -= length;
-      if (this.#discarding <= 0) this.#finish();
+      if (this.#discarding <= 0) this.finish();
       return;
     }
     this.#cycle!.owesContinue = false;
-    intake.publish(this.#context.options.limits.bodyWatermarkBytes);
-    if (intake.paused) this.#deadlineKind = DEADLINE_NONE;
+    intake.publish(this.context.options.limits.bodyWatermarkBytes);
+    if (intake.paused) this.deadlineKind = DEADLINE_NONE;
     if (!this.#notStarted) this.#cycle!.bodyArrived();
   }
 
   #onRequestEnd(): void {
     this.#bodyDone = true;
-    this.#deadlineKind = DEADLINE_NONE;
+    this.deadlineKind = DEADLINE_NONE;
     if (this.#discarding !== 0) {
       this.#discarding = 0;
       this.#cycle = null;
       return;
     }
-    const { parser, ring } = this.#exchange!.intake;
+    const { parser, ring } = this.exchange!.intake;
     if (parser.trailerCount > 0) {
       this.#cycle!.requestTrailers = splitFieldLines(parser.trailer, parser.trailers[0], parser.trailer.length);
     }
@@ -387,18 +307,18 @@ export class Connection implements SocketHandler, CycleHost {
   #startApplication(): void {
     if (!this.#notStarted || this.#cycle === null) return;
     this.#notStarted = false;
-    this.#cycle.run(this.#applicationFor(this.#exchange!.intake.parser.targetForm));
+    this.#cycle.run(this.#applicationFor(this.exchange!.intake.parser.targetForm));
   }
 
   #applicationFor(targetForm: number): Application {
-    const { limits } = this.#context.options;
+    const { limits } = this.context.options;
     if (targetForm === AUTHORITY) return refusalApp(501);
-    if (limits.concurrency > 0 && this.#context.inFlight > limits.concurrency) return refusalApp(503);
-    return this.#context.app;
+    if (limits.concurrency > 0 && this.context.inFlight > limits.concurrency) return refusalApp(503);
+    return this.context.app;
   }
 
   #onParseError(): void {
-    const error = this.#exchange!.intake.parser.error!;
+    const error = this.exchange!.intake.parser.error!;
     this.#reject(error.status, error.message);
   }
 
@@ -406,15 +326,15 @@ export class Connection implements SocketHandler, CycleHost {
   #reject(status: number, message: string): void {
     this.#inputDead = true;
     const cycle = this.#cycle;
-    const from = this.#socket.remote.host;
-    this.#context.logger.warning(`bad request from ${from === "" ? "a local client" : from}: ${message} (${status})`);
+    const from = this.socket.remote.host;
+    this.context.logger.warning(`bad request from ${from === "" ? "a local client" : from}: ${message} (${status})`);
     if (cycle === null) {
-      this.#answerAndFinish(status, false);
+      this.answerAndFinish(status, false);
       return;
     }
     if (this.#discarding !== 0) {
       this.#cycle = null;
-      this.#finish();
+      this.finish();
       return;
     }
     cycle.keepAlive = false;
@@ -424,18 +344,18 @@ export class Connection implements SocketHandler, CycleHost {
     }
     this.#notStarted = false;
     this.#cycle = null;
-    this.#exchange!.outlet.out.rollback();
+    this.exchange!.outlet.out.rollback();
     cycle.status = status;
     this.#requestEnded(cycle);
     cycle.detach();
-    this.#answerAndFinish(status, cycle.scope.method === "HEAD");
+    this.answerAndFinish(status, cycle.scope.method === "HEAD");
   }
 
   /** FIN has come, and nothing is left to parse except what is held. */
   #inputEnded(): void {
     const cycle = this.#cycle;
     if (cycle === null) {
-      if (this.#exchange === null || this.#exchange.intake.parser.idle) this.#finish();
+      if (this.exchange === null || this.exchange.intake.parser.idle) this.finish();
       else if (!this.#hasInput()) this.#reject(400, "the connection ended inside a request head");
       return;
     }
@@ -448,11 +368,11 @@ export class Connection implements SocketHandler, CycleHost {
   /** The body will never be complete. */
   #truncated(cycle: HttpCycle): void {
     this.#inputDead = true;
-    this.#deadlineKind = DEADLINE_NONE;
+    this.deadlineKind = DEADLINE_NONE;
     cycle.keepAlive = false;
     if (this.#discarding !== 0) {
       this.#cycle = null;
-      this.#finish();
+      this.finish();
     } else cycle.disconnect();
   }
 
@@ -460,126 +380,55 @@ export class Connection implements SocketHandler, CycleHost {
 
   /** Brings deadlines and borrowed memory in line with the present state. */
   #settle(): void {
-    if (this.#phase !== OPEN) return;
-    const exchange = this.#exchange;
-    const { options, now } = this.#context;
+    if (this.phase !== OPEN) return;
+    const exchange = this.exchange;
+    const { options, now } = this.context;
     exchange?.intake.resumeIfRoom(options.limits.bodyWatermarkBytes);
     if (this.#cycle !== null) {
       if (!this.#bodyDone && exchange?.intake.paused === false && !this.#inputDead) {
-        if (this.#peerEnded && !this.#hasInput()) this.#truncated(this.#cycle);
-        else this.#setDeadline(DEADLINE_BODY, now + options.limits.bodyTimeoutMs);
+        if (this.peerEnded && !this.#hasInput()) this.#truncated(this.#cycle);
+        else this.setDeadline(DEADLINE_BODY, now + options.limits.bodyTimeoutMs);
       }
       return;
     }
     if (exchange === null || this.#hasInput()) return;
     if (!exchange.intake.parser.idle || this.#requests === 0) {
-      if (this.#peerEnded) this.#inputEnded();
-      else if (this.#deadlineKind !== DEADLINE_HEAD && (this.#requests > 0 || this.#deadlineKind === DEADLINE_NONE)) {
-        this.#setDeadline(DEADLINE_HEAD, now + options.limits.headerTimeoutMs);
-      } else this.#deadlineKind = DEADLINE_HEAD;
+      if (this.peerEnded) this.#inputEnded();
+      else if (this.deadlineKind !== DEADLINE_HEAD && (this.#requests > 0 || this.deadlineKind === DEADLINE_NONE)) {
+        this.setDeadline(DEADLINE_HEAD, now + options.limits.headerTimeoutMs);
+      } else this.deadlineKind = DEADLINE_HEAD;
       return;
     }
     if (!exchange.outlet.empty) return;
-    this.#giveBack();
-    if (this.#peerEnded || this.#context.stopping) this.#finish();
-    else if (this.#requests > 0) this.#setDeadline(DEADLINE_IDLE, now + options.limits.keepAliveTimeoutMs);
-  }
-
-  #setDeadline(kind: number, at: number): void {
-    this.#deadlineKind = kind;
-    this.#readDeadline = at;
-  }
-
-  #giveBack(): void {
-    const exchange = this.#exchange;
-    if (exchange === null) return;
-    this.#exchange = null;
-    exchange.reset();
-    this.#context.pool.giveBack(exchange);
+    this.giveBack();
+    if (this.peerEnded || this.context.stopping) this.finish();
+    else if (this.#requests > 0) this.setDeadline(DEADLINE_IDLE, now + options.limits.keepAliveTimeoutMs);
   }
 
   /** The response is complete and so is its request: the next one, if there is any, or rest. */
   #next(): void {
     const more = this.#hasInput();
-    const { out } = this.#exchange!.outlet;
+    const { out } = this.exchange!.outlet;
     if (more && out.committed - out.start < FLUSH_BYTES) this.flushSoon();
     else this.flush();
     if (this.#pumping) return;
-    if (more) this.#context.wake(this);
+    if (more) this.context.wake(this);
     else this.#settle();
   }
 
   /** What is left of the body is dropped, up to a bound, so that the connection can go on. */
   #startDiscarding(): void {
-    this.#discarding = this.#context.options.limits.lingerBytes;
-    this.#exchange!.intake.ring.clear();
+    this.#discarding = this.context.options.limits.lingerBytes;
+    this.exchange!.intake.ring.clear();
     this.flush();
     if (this.#pumping) return;
-    if (this.#hasInput()) this.#context.wake(this);
+    if (this.#hasInput()) this.context.wake(this);
     else this.#settle();
   }
 
   #requestEnded(cycle: HttpCycle): void {
-    this.#context.inFlight--;
-    const { access, runtime } = this.#context;
+    this.context.inFlight--;
+    const { access, runtime } = this.context;
     if (access !== undefined && cycle.status !== 0) logAccess(access, cycle, runtime.latin1);
-  }
-
-  // ---- output and the end ----------------------------------------------------------------------------------
-
-  #stuck(): void {
-    this.#writeDeadline = this.#context.now + this.#context.options.limits.writeTimeoutMs;
-  }
-
-  #answerAndFinish(status: number, isHead: boolean): void {
-    const exchange = this.#exchange ?? this.#borrow();
-    const response = closingResponse(status, this.#context.fields.all, "", !isHead);
-    const { out } = exchange.outlet;
-    if (out.ensure(response.length)) {
-      out.append(response, 0, response.length);
-      out.commit();
-    }
-    this.#finish();
-  }
-
-  /** Sends what is committed, then FIN, then waits a while for the peer's. */
-  #finish(): void {
-    if (this.#phase !== OPEN) return;
-    this.#phase = FINISHING;
-    this.#deadlineKind = DEADLINE_NONE;
-    this.flush();
-    if (!this.blocked) this.#linger();
-  }
-
-  #linger(): void {
-    const quiet = this.#exchange === null;
-    this.#giveBack();
-    if (this.#peerEnded || quiet) {
-      this.#close();
-      return;
-    }
-    const { limits } = this.#context.options;
-    this.#phase = LINGERING;
-    this.#lingerBytes = limits.lingerBytes;
-    this.#setDeadline(DEADLINE_LINGER, this.#context.now + limits.lingerTimeoutMs);
-    this.#socket.shutdown();
-  }
-
-  /** Bytes that nobody will read: counted while lingering. */
-  #drop(length: number): void {
-    if (this.#phase !== LINGERING) return;
-    this.#lingerBytes -= length;
-    if (this.#lingerBytes <= 0) this.#close();
-  }
-
-  #close(): void {
-    if (this.#phase === CLOSED) return;
-    this.#socket.close();
-    this.onClose(undefined);
-  }
-
-  #reset(): void {
-    this.#socket.reset();
-    this.onClose(undefined);
   }
 }

@@ -10,6 +10,13 @@ import type { Connection } from "./connection.ts";
 import type { Exchange } from "./exchange.ts";
 import type { ServerOptions } from "./options.ts";
 
+/** Something with output for the end of the turn. */
+export interface Flushable {
+  /** It waits to be flushed already. */
+  flushQueued: boolean;
+  flush(): void;
+}
+
 export interface ServerContext {
   readonly runtime: Runtime;
   readonly options: ServerOptions;
@@ -29,7 +36,7 @@ export interface ServerContext {
   /** Called when a request has started. */
   onRequest: (() => void) | undefined;
   /** The connection has output for the end of this turn. */
-  flushLater(connection: Connection): void;
+  flushLater(connection: Flushable): void;
   /** The connection may parse its next request, in a context of its own and not in an application's stack. */
   wake(connection: Connection): void;
   opened(connection: Connection): void;

@@ -18,7 +18,7 @@ import {
   type SocketHandler,
 } from "../runtime/types.ts";
 import { Connection } from "./connection.ts";
-import type { ServerContext } from "./context.ts";
+import type { Flushable, ServerContext } from "./context.ts";
 import { exchangePool } from "./exchange.ts";
 import { DESCRIPTOR_RESERVE, type ServerOptions } from "./options.ts";
 import { Refusals } from "./refusal.ts";
@@ -94,7 +94,7 @@ class Server implements ServerHandle {
   readonly #cap: number;
   #capReported = false;
   #listener: Listener | undefined;
-  #flushQueue: Connection[] = [];
+  #flushQueue: Flushable[] = [];
   #wakeQueue: Connection[] = [];
   #wakeUp: () => void = noop;
   #settleStopped: () => void = noop;
@@ -213,7 +213,7 @@ class Server implements ServerHandle {
     return now;
   }
 
-  #flushLater(connection: Connection): void {
+  #flushLater(connection: Flushable): void {
     connection.flushQueued = true;
     if (this.#flushQueue.push(connection) === 1) this.#context.runtime.defer(() => this.#flushAll());
   }

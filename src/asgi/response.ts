@@ -1,0 +1,397 @@
+/**
+ * The sending half of a request's cycle: `http.response.*` events in, an HTTP/1 response out.
+ * ASGI HTTP specification 2.5; framing by RFC 9112 section 6, content rules by RFC 9110 section 6.4.1.
+ */
+import type { OutBuffer } from "../protocol/buffer.ts";
+import type { HeadEncoder } from "../protocol/http1/encoder.ts";
+import * as wire from "../protocol/http1/encoder.ts";
+import type { HttpCycle } from "./cycle.ts";
+import type { CycleHost, SendableFile } from "./cycle-host.ts";
+import { ClientDisconnected, ProtocolViolation } from "./errors.ts";
+import { RESPONSE_EXPECTATION, RESPONSE_TABLE, type ResponseEvent, type ResponseState } from "./response-states.ts";
+import type {
+  HttpResponseBodyEvent,
+  HttpResponseEarlyHintEvent,
+  HttpResponsePathsendEvent,
+  HttpResponseStartEvent,
+  HttpResponseTrailersEvent,
+  HttpScope,
+  SendEvent,
+} from "./types.ts";
+
+const NO_BYTES = new Uint8Array(0);
+/** A streamed response leaves in the middle of a turn once this much has gathered. */
+const FLUSH_BYTES = 16 * 1024;
+/** A body part of at least this size is offered to the socket from where it stands. */
+const DIRECT_BYTES = 16 * 1024;
+/** Bytes of a file read at once. */
+const FILE_CHUNK_BYTES = 64 * 1024;
+
+const RESOLVED: Promise<void> = Promise.resolve();
+
+export abstract class ResponseSender {
+  readonly scope: HttpScope;
+  /** The connection may serve another request after this one. */
+  keepAlive: boolean;
+  /** 100 (Continue) is still owed: sent when the application first asks for the body. */
+  owesContinue: boolean;
+  /** Status of the response, 0 before `http.response.start`. */
+  status = 0;
+  state: ResponseState = "idle";
+  /** Its head has left or is about to: it can't be replaced by an error response. */
+  committed = false;
+
+  protected readonly host: CycleHost;
+  protected readonly out: OutBuffer;
+  /** The socket is gone, or given to somebody else. */
+  protected gone = false;
+  /** What the last refused `send` threw. */
+  protected unheard: unknown = undefined;
+  /** A `send` that waits for the client; later ones queue behind it. */
+  protected sending: Promise<void> | null = null;
+  readonly #encoder: HeadEncoder;
+  readonly #isHead: boolean;
+  readonly #isOneZero: boolean;
+  #wantsTrailers = false;
+  #chunked = false;
+  #bodiless = false;
+  /** Bytes still owed of a sized body; -1 when it is not sized. */
+  #owed = -1;
+
+  constructor(host: CycleHost, scope: HttpScope, keepAlive: boolean, owesContinue: boolean) {
+    this.host = host;
+    this.out = host.out;
+    this.#encoder = host.encoder;
+    this.scope = scope;
+    this.keepAlive = keepAlive;
+    this.owesContinue = owesContinue;
+    this.#isHead = scope.method === "HEAD";
+    this.#isOneZero = scope.http_version === "1.0";
+  }
+
+  /** The response is complete: what waits in `receive` must learn that. */
+  protected abstract ended(): void;
+
+  /** The whole cycle, as its host knows it. */
+  protected abstract readonly cycle: HttpCycle;
+
+  send(event: SendEvent): Promise<void> {
+    if (this.gone) return this.#refuse(new ClientDisconnected());
+    if (this.sending !== null) return this.#behind(event);
+    try {
+      const waiting = this.#dispatch(event);
+      return waiting === null ? RESOLVED : this.#waitFor(waiting);
+    } catch (error) {
+      return this.#refuse(error);
+    }
+  }
+
+  /** An application that does not await `send` still gets this error reported, when its response stays incomplete. */
+  #refuse(error: unknown): Promise<void> {
+    this.unheard = error;
+    const refused = Promise.reject<void>(error);
+    refused.catch(noop);
+    return refused;
+  }
+
+  #behind(event: SendEvent): Promise<void> {
+    const next = this.sending!.then(() => {
+      if (this.gone) throw new ClientDisconnected();
+      return this.#dispatch(event) ?? undefined;
+    });
+    return this.#waitFor(next);
+  }
+
+  #waitFor(waiting: Promise<void>): Promise<void> {
+    const settled = () => {
+      if (this.sending === waiting) this.sending = null;
+    };
+    this.sending = waiting;
+    waiting.then(settled, (error: unknown) => {
+      this.unheard = error;
+      settled();
+    });
+    return waiting;
+  }
+
+  /** Null when the event has been taken whole. */
+  #dispatch(event: SendEvent): Promise<void> | null {
+    switch (event.type) {
+      case "http.response.start":
+        return this.#start(event);
+      case "http.response.body":
+        return this.#body(event);
+      case "http.response.trailers":
+        return this.#trailers(event);
+      case "http.response.pathsend":
+        return this.#pathsend(event);
+      case "http.response.early_hint":
+        return this.#earlyHint(event);
+      case "http.response.debug":
+        this.#next("debug");
+        this.host.debug(this.cycle, event.info);
+        return null;
+      default:
+        throw new ProtocolViolation(`${String((event as { type?: unknown })?.type)} can't be sent on an http scope`);
+    }
+  }
+
+  /** The state behind an event, by the table. */
+  #next(event: ResponseEvent): ResponseState {
+    const next = RESPONSE_TABLE[this.state][event];
+    if (next === undefined) throw new ProtocolViolation(`unexpected event: ${RESPONSE_EXPECTATION[this.state]}`);
+    return next;
+  }
+
+  /** Encodes the head without committing it: it leaves with the first part of the body. */
+  #start(event: HttpResponseStartEvent): null {
+    const next = this.#next("start");
+    const { status } = event;
+    if (!Number.isInteger(status) || status < 200 || status > 599) {
+      throw new ProtocolViolation(`http.response.start: status must be a whole number from 200 to 599`);
+    }
+    const out = this.out;
+    const encoder = this.#encoder;
+    try {
+      encoder.begin(out, status);
+      const headers = event.headers;
+      if (headers !== undefined && headers !== null) {
+        for (const [name, value] of headers) encoder.field(out, name, value);
+      }
+      this.host.fields.put(out, encoder);
+    } catch (error) {
+      out.rollback();
+      throw headError(error);
+    }
+    this.status = status;
+    this.#wantsTrailers = event.trailers === true;
+    this.state = next;
+    return null;
+  }
+
+  /** Adds the framing and ends the head. @param sizeBytes of the body, -1 when unknown */
+  #commitHead(sizeBytes: number): void {
+    const out = this.out;
+    const encoder = this.#encoder;
+    const { status } = this;
+    const given = encoder.contentLength;
+    const length = given >= 0 ? given : sizeBytes;
+    this.#bodiless = this.#isHead || status === 204 || status === 304;
+    this.#chunked = !this.#bodiless && length < 0 && !this.#isOneZero;
+    const endsByClose = !this.#bodiless && length < 0 && this.#isOneZero;
+    if (encoder.seen & wire.SEEN_CONNECTION_CLOSE || endsByClose || this.owesContinue || this.host.mustClose()) {
+      this.keepAlive = false;
+    }
+    if (status !== 204 && length >= 0) wire.putContentLength(out, length);
+    else if (this.#chunked) wire.putChunkedFraming(out);
+    if (!this.keepAlive) wire.putConnection(out, true);
+    else if (this.#isOneZero) wire.putConnection(out, false);
+    wire.putHeadEnd(out);
+    this.#owed = this.#bodiless || this.#chunked ? -1 : length;
+    out.commit();
+    this.committed = true;
+  }
+
+  #body(event: HttpResponseBodyEvent): Promise<void> | null {
+    const body = event.body ?? NO_BYTES;
+    if (!(body instanceof Uint8Array)) throw new ProtocolViolation("http.response.body: body must be a Uint8Array");
+    const more = event.more_body === true;
+    const next = this.#next(more ? "body-more" : this.#wantsTrailers ? "body-last-trailers" : "body-last");
+    this.#checkLength(body.length, more);
+    if (!this.committed) this.#commitHead(-1);
+    this.state = more ? next : "body";
+    const waiting = this.#bodiless ? null : this.#put(body, !more);
+    if (waiting === null) return this.#bodyPut(next, more);
+    return waiting.then(() => this.#bodyPut(next, more) ?? undefined);
+  }
+
+  #bodyPut(next: ResponseState, more: boolean): Promise<void> | null {
+    if (this.gone) throw new ClientDisconnected();
+    this.state = next;
+    const host = this.host;
+    if (next === "done") {
+      this.#complete();
+      return null;
+    }
+    if (this.out.committed - this.out.start >= FLUSH_BYTES) host.flush();
+    else host.flushSoon();
+    return more && host.blocked ? host.drained() : null;
+  }
+
+  #complete(): void {
+    this.state = "done";
+    this.host.responseDone(this.cycle);
+    this.ended();
+  }
+
+  #checkLength(count: number, more: boolean): void {
+    let owed = this.#owed;
+    if (!this.committed) {
+      const { status } = this;
+      const given = this.#encoder.contentLength;
+      owed = this.#isHead || status === 204 || status === 304 ? -1 : given;
+    }
+    if (owed < 0) return;
+    if (count > owed) throw new ProtocolViolation("the response body is longer than its Content-Length");
+    if (!more && count < owed) throw new ProtocolViolation("the response body is shorter than its Content-Length");
+  }
+
+  /** Puts a part of the body on its way; null when it is all in the buffer or the socket. */
+  #put(body: Uint8Array, last: boolean): Promise<void> | null {
+    const out = this.out;
+    const length = body.length;
+    if (this.#owed >= 0) this.#owed -= length;
+    const closing = last && this.#chunked ? (this.#wantsTrailers ? wire.LAST_CHUNK_LINE : wire.LAST_CHUNK) : NO_BYTES;
+    if (!this.#chunked) return length === 0 ? null : this.#putBytes(body, 0, NO_BYTES);
+    if (length === 0) {
+      if (closing.length === 0) return null;
+      return this.#putBytes(closing, 0, NO_BYTES);
+    }
+    if (!out.ensure(wire.CHUNK_LINE_BYTES)) return this.#putLater(body, closing);
+    wire.putChunkLine(out, length);
+    out.commit();
+    return this.#putBytes(body, 0, closing.length === 0 ? wire.CRLF : CRLF_AND[closing.length]);
+  }
+
+  async #putLater(body: Uint8Array, closing: Uint8Array): Promise<void> {
+    const out = this.out;
+    while (!out.ensure(wire.CHUNK_LINE_BYTES)) {
+      this.host.flush();
+      if (this.host.blocked) await this.host.drained();
+    }
+    wire.putChunkLine(out, body.length);
+    out.commit();
+    await this.#putBytes(body, 0, closing.length === 0 ? wire.CRLF : CRLF_AND[closing.length]);
+  }
+
+  /** Moves bytes into the buffer or, when they are many, to the socket; then those of `behind`. */
+  #putBytes(bytes: Uint8Array, from: number, behind: Uint8Array): Promise<void> | null {
+    const host = this.host;
+    const out = this.out;
+    let at = from;
+    const end = bytes.length;
+    for (;;) {
+      const rest = end - at;
+      if (rest + behind.length <= out.room && out.ensure(rest + behind.length)) {
+        out.append(bytes, at, end);
+        out.append(behind, 0, behind.length);
+        out.commit();
+        return null;
+      }
+      host.flush();
+      if (host.blocked) return this.#putAfterDrain(bytes, at, behind);
+      if (rest >= DIRECT_BYTES) at += host.writeDirect(bytes, at, end);
+      if (host.blocked) return this.#putAfterDrain(bytes, at, behind);
+    }
+  }
+
+  async #putAfterDrain(bytes: Uint8Array, at: number, behind: Uint8Array): Promise<void> {
+    await this.host.drained();
+    if (this.gone) throw new ClientDisconnected();
+    await this.#putBytes(bytes, at, behind);
+  }
+
+  #trailers(event: HttpResponseTrailersEvent): null {
+    const more = event.more_trailers === true;
+    const next = this.#next(more ? "trailers-more" : "trailers-last");
+    const out = this.out;
+    const encoder = this.#encoder;
+    if (this.#chunked) {
+      try {
+        for (const [name, value] of event.headers ?? []) {
+          encoder.seen = 0;
+          const before = out.end;
+          encoder.field(out, name, value);
+          if (encoder.seen !== 0 || out.end === before) throw new wire.EncodeError("a trailer may not be named so");
+        }
+        if (!more) wire.putPrepared(out, wire.CRLF);
+      } catch (error) {
+        out.rollback();
+        throw headError(error);
+      }
+      out.commit();
+    }
+    this.state = next;
+    if (next === "done") this.#complete();
+    else this.host.flushSoon();
+    return null;
+  }
+
+  #earlyHint(event: HttpResponseEarlyHintEvent): null {
+    this.#next("early-hint");
+    if (this.#isOneZero) return null;
+    const out = this.out;
+    const encoder = this.#encoder;
+    try {
+      encoder.begin(out, 103);
+      for (const link of event.links) encoder.field(out, "link", link);
+      wire.putHeadEnd(out);
+    } catch (error) {
+      out.rollback();
+      throw headError(error);
+    }
+    out.commit();
+    this.host.flushSoon();
+    return null;
+  }
+
+  async #pathsend(event: HttpResponsePathsendEvent): Promise<void> {
+    const next = this.#next(this.#wantsTrailers ? "pathsend-trailers" : "pathsend");
+    if (typeof event.path !== "string" || !event.path.startsWith("/")) {
+      throw new ProtocolViolation("http.response.pathsend: path must be absolute");
+    }
+    const file = await this.host.openFile(event.path);
+    try {
+      if (this.gone) throw new ClientDisconnected();
+      this.#checkLength(file.sizeBytes, false);
+      this.#commitHead(this.#wantsTrailers && !this.#isOneZero ? -1 : file.sizeBytes);
+      this.state = "body";
+      if (!this.#bodiless) await this.#copyFile(file);
+    } finally {
+      file.close();
+    }
+    if (this.gone) throw new ClientDisconnected();
+    this.state = next;
+    if (next === "done") this.#complete();
+    else this.host.flushSoon();
+  }
+
+  async #copyFile(file: SendableFile): Promise<void> {
+    const buffer = new Uint8Array(Math.min(FILE_CHUNK_BYTES, Math.max(1, file.sizeBytes)));
+    let position = 0;
+    while (position < file.sizeBytes) {
+      const count = await file.read(buffer, position);
+      if (this.gone) throw new ClientDisconnected();
+      const length = Math.min(count, file.sizeBytes - position);
+      if (length === 0)
+        throw new ProtocolViolation("http.response.pathsend: the file became shorter while it was sent");
+      position += length;
+      await this.#put(length === buffer.length ? buffer : buffer.subarray(0, length), position === file.sizeBytes);
+      this.host.flush();
+      if (this.host.blocked) await this.host.drained();
+    }
+    if (file.sizeBytes === 0) await this.#put(NO_BYTES, true);
+  }
+}
+
+/** CRLF that ends a chunk, then the last chunk: by the length of what follows. */
+const CRLF_AND: Readonly<Record<number, Uint8Array>> = {
+  [wire.LAST_CHUNK.length]: joined(wire.CRLF, wire.LAST_CHUNK),
+  [wire.LAST_CHUNK_LINE.length]: joined(wire.CRLF, wire.LAST_CHUNK_LINE),
+};
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
+
+function noop(): void {}
+
+function headError(error: unknown): unknown {
+  if (error instanceof wire.EncodeError) return new ProtocolViolation(error.message);
+  return error instanceof TypeError
+    ? new ProtocolViolation("headers must be pairs of a name and a value, each bytes or a string")
+    : error;
+}

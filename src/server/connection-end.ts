@@ -1,0 +1,184 @@
+/**
+ * How a connection writes and how it ends: output through its borrowed exchange, FIN and a lingering close so that the
+ * last response arrives, or a reset when a message can't be finished. RFC 9112 section 9.6.
+ */
+import type { SendableFile } from "../asgi/cycle-host.ts";
+import type { DefaultFields } from "../asgi/default-fields.ts";
+import { ClientDisconnected } from "../asgi/errors.ts";
+import type { ByteRing } from "../channel/ring.ts";
+import type { OutBuffer } from "../protocol/buffer.ts";
+import { closingResponse, type HeadEncoder } from "../protocol/http1/encoder.ts";
+import type { Socket } from "../runtime/types.ts";
+import type { ServerContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+
+/** The life of a connection, one way. */
+export const OPEN = 0;
+/** Its last response is on its way; what arrives is dropped. */
+export const FINISHING = 1;
+/** FIN is sent; the peer's is awaited, within limits. */
+export const LINGERING = 2;
+export const CLOSED = 3;
+
+/** What the read deadline is for. */
+export const DEADLINE_NONE = 0;
+export const DEADLINE_IDLE = 1;
+export const DEADLINE_HEAD = 2;
+export const DEADLINE_BODY = 3;
+export const DEADLINE_LINGER = 4;
+
+export abstract class ConnectionEnd {
+  /** Position in the server's list of connections. */
+  slot = 0;
+  /** It waits in the server's list of connections to be flushed, or to be woken. */
+  flushQueued = false;
+  wakeQueued = false;
+
+  protected readonly context: ServerContext;
+  protected readonly socket: Socket;
+  protected phase: number = OPEN;
+  protected exchange: Exchange | null = null;
+  protected peerEnded = false;
+  protected readDeadline: number;
+  protected deadlineKind: number = DEADLINE_IDLE;
+  protected writeDeadline = 0;
+  #lingerBytes = 0;
+
+  constructor(context: ServerContext, socket: Socket) {
+    this.context = context;
+    this.socket = socket;
+    this.readDeadline = context.now + context.options.limits.headerTimeoutMs;
+  }
+
+  /** The connection is gone: whoever still works for it must learn that. */
+  abstract onClose(error: Error | undefined): void;
+
+  // ---- what a cycle may ask for ----------------------------------------------------------------------------
+
+  get out(): OutBuffer {
+    return this.exchange!.outlet.out;
+  }
+
+  get blocked(): boolean {
+    return this.exchange?.outlet.blocked ?? false;
+  }
+
+  get encoder(): HeadEncoder {
+    return this.exchange!.encoder;
+  }
+
+  get ring(): ByteRing {
+    return this.exchange!.intake.ring;
+  }
+
+  get fields(): DefaultFields {
+    return this.context.fields;
+  }
+
+  drained(): Promise<void> {
+    return this.exchange?.outlet.drained() ?? Promise.reject(new ClientDisconnected());
+  }
+
+  flushSoon(): void {
+    if (!this.flushQueued) this.context.flushLater(this);
+  }
+
+  flush(): void {
+    const outlet = this.exchange?.outlet;
+    if (outlet === undefined || outlet.blocked) return;
+    outlet.flush();
+    if (outlet.blocked) this.stuck();
+  }
+
+  writeDirect(bytes: Uint8Array, start: number, end: number): number {
+    const { outlet } = this.exchange!;
+    const taken = outlet.writeDirect(bytes, start, end);
+    if (outlet.blocked) this.stuck();
+    return taken;
+  }
+
+  openFile(path: string): Promise<SendableFile> {
+    return this.context.runtime.openFile(path);
+  }
+
+  // ---- memory and deadlines -------------------------------------------------------------------------------
+
+  protected borrow(): Exchange {
+    const exchange = this.context.pool.borrow();
+    exchange.outlet.attach(this.socket);
+    exchange.intake.attach(this.socket, this.context.runtime.ownsChunks);
+    this.exchange = exchange;
+    return exchange;
+  }
+
+  protected setDeadline(kind: number, at: number): void {
+    this.deadlineKind = kind;
+    this.readDeadline = at;
+  }
+
+  protected giveBack(): void {
+    const exchange = this.exchange;
+    if (exchange === null) return;
+    this.exchange = null;
+    exchange.reset();
+    this.context.pool.giveBack(exchange);
+  }
+
+  // ---- the end ---------------------------------------------------------------------------------------------
+
+  protected stuck(): void {
+    this.writeDeadline = this.context.now + this.context.options.limits.writeTimeoutMs;
+  }
+
+  protected answerAndFinish(status: number, isHead: boolean): void {
+    const exchange = this.exchange ?? this.borrow();
+    const response = closingResponse(status, this.context.fields.all, "", !isHead);
+    const { out } = exchange.outlet;
+    if (out.ensure(response.length)) {
+      out.append(response, 0, response.length);
+      out.commit();
+    }
+    this.finish();
+  }
+
+  /** Sends what is committed, then FIN, then waits a while for the peer's. */
+  protected finish(): void {
+    if (this.phase !== OPEN) return;
+    this.phase = FINISHING;
+    this.deadlineKind = DEADLINE_NONE;
+    this.flush();
+    if (!this.blocked) this.linger();
+  }
+
+  protected linger(): void {
+    const quiet = this.exchange === null;
+    this.giveBack();
+    if (this.peerEnded || quiet) {
+      this.close();
+      return;
+    }
+    const { limits } = this.context.options;
+    this.phase = LINGERING;
+    this.#lingerBytes = limits.lingerBytes;
+    this.setDeadline(DEADLINE_LINGER, this.context.now + limits.lingerTimeoutMs);
+    this.socket.shutdown();
+  }
+
+  /** Bytes that nobody will read: counted while lingering. */
+  protected drop(length: number): void {
+    if (this.phase !== LINGERING) return;
+    this.#lingerBytes -= length;
+    if (this.#lingerBytes <= 0) this.close();
+  }
+
+  protected close(): void {
+    if (this.phase === CLOSED) return;
+    this.socket.close();
+    this.onClose(undefined);
+  }
+
+  protected reset(): void {
+    this.socket.reset();
+    this.onClose(undefined);
+  }
+}
