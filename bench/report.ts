@@ -27,10 +27,11 @@ export function table(rows: readonly (readonly string[])[]): string {
   return [line(head), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...body.map(line)].join("\n");
 }
 
-const whole = (value: number) => Math.round(value).toLocaleString("en");
+const whole = (value: number) => (Number.isNaN(value) ? "–" : Math.round(value).toLocaleString("en"));
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
 
 function withQuartiles(values: Spread, format: (value: number) => string): string {
+  if (Number.isNaN(values.median)) return "–";
   return `${format(values.median)} (${format(values.q1)} to ${format(values.q3)})`;
 }
 
@@ -112,7 +113,7 @@ function httpSection(result: BenchResult): string[] {
   }
   if (parts.length > 0) {
     parts.push(
-      "wrk's latencies are those of a closed loop (coordinated omission): a stalled server is asked less. autocannon's are whole milliseconds.",
+      "Both tools wait for an answer before they ask again, so a stalled server is asked less (coordinated omission); wrk corrects its latencies for that afterwards, wrongly when pipelined, so they are left out there. autocannon's are whole milliseconds.",
     );
   }
   return [...parts, ...disturbance(result)];

@@ -44,7 +44,7 @@ export function parseWrkDuration(text: string): number {
   return Number(match[1]) * MICROSECONDS[match[2]];
 }
 
-/** wrk's threads race on its histogram, and now and then it prints 0 for a percentile it lost: no number, then. */
+/** wrk prints 0 for a percentile that its correction has moved below its least value: no number, then. */
 function knownLatency(text: string): number {
   return parseWrkDuration(text) || Number.NaN;
 }
@@ -67,6 +67,14 @@ export function parseWrk(text: string): LoadReport {
     p99Us: knownLatency(p99[1]),
     errors: sockets.reduce((sum, count) => sum + Number(count), wrongStatus),
   };
+}
+
+/**
+ * wrk "corrects" its histogram for coordinated omission by the mean time between responses of a connection. When
+ * pipelined, a sample is a whole batch and that time is a single response's, so that made-up samples outnumber real ones.
+ */
+export function withoutFalseLatencies(report: LoadReport, pipelining: number): LoadReport {
+  return pipelining === 1 ? report : { ...report, p50Us: Number.NaN, p99Us: Number.NaN };
 }
 
 interface AutocannonJson {
@@ -165,7 +173,7 @@ export async function runLoad(tool: HttpSample["tool"], options: LoadOptions): P
   if (options.signal.aborted) throw new PlainError("The load was interrupted.");
   if (code !== 0) throw new PlainError(`"${command.join(" ")}" failed:\n${err || out}`);
   const wallSeconds = (performance.now() - startedMs) / 1e3;
-  const report = tool === "wrk" ? parseWrk(out) : parseAutocannon(out);
+  const report = tool === "wrk" ? withoutFalseLatencies(parseWrk(out), options.pipelining) : parseAutocannon(out);
   const busySeconds = endedChildrenSeconds() - cpuBefore;
   return { ...report, wallSeconds, utilisation: busySeconds / (wallSeconds * options.cpus.length) };
 }

@@ -71,8 +71,9 @@ function describe(sample: HttpSample): string {
   const disturbed = isDisturbed(sample)
     ? `, others on their cores ${percent(sample.foreignUtilisation)} / ${percent(sample.generatorForeignUtilisation)}`
     : "";
+  const p99 = Number.isNaN(sample.p99Us) ? "" : `p99 ${Math.round(sample.p99Us)} µs, `;
   const errors = sample.errors > 0 ? `, ${sample.errors} errors` : "";
-  return `${sample.tool} ${rate}/s, p99 ${Math.round(sample.p99Us)} µs, server ${percent(sample.serverUtilisation)}, generator ${percent(sample.generatorUtilisation)}${disturbed}${errors}`;
+  return `${sample.tool} ${rate}/s, ${p99}server ${percent(sample.serverUtilisation)}, generator ${percent(sample.generatorUtilisation)}${disturbed}${errors}`;
 }
 
 /** One server's turn in a round: a fresh process, checked, warmed up, and measured with each tool. */

@@ -21,8 +21,8 @@ export interface HttpSample {
   readonly seconds: number;
   readonly requestsPerSecond: number;
   /**
-   * wrk: microseconds, closed loop (coordinated omission), of a whole batch when pipelined; NaN (null in JSON) where it
-   * could not tell. autocannon: whole milliseconds, as microseconds.
+   * wrk: microseconds, as it corrected them for coordinated omission; NaN (null in JSON) when pipelined, where that goes
+   * wrong. autocannon: whole milliseconds, as microseconds.
    */
   readonly p50Us: number;
   readonly p99Us: number;

@@ -1,7 +1,7 @@
 /** What is read of wrk's and autocannon's reports, and of the servers' answers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseAutocannon, parseWrk, parseWrkDuration } from "../../bench/load/generator.ts";
+import { parseAutocannon, parseWrk, parseWrkDuration, withoutFalseLatencies } from "../../bench/load/generator.ts";
 import { isSettled } from "../../bench/load/idle.ts";
 import { parseMicro } from "../../bench/load/micro.ts";
 import { answerProblems, ownFields, parseAnswer } from "../../bench/load/parity.ts";
@@ -55,6 +55,13 @@ test("wrk's errors are all counted", () => {
 
 test("a percentile that wrk lost is no number, not the best latency ever", () => {
   assert.ok(Number.isNaN(parseWrk(WRK.replace("2.42ms", "0.00us")).p99Us));
+});
+
+test("wrk's latencies count only without pipelining", () => {
+  const report = parseWrk(WRK);
+  assert.equal(withoutFalseLatencies(report, 1).p99Us, 2420);
+  assert.ok(Number.isNaN(withoutFalseLatencies(report, 16).p99Us));
+  assert.equal(withoutFalseLatencies(report, 16).requests, report.requests);
 });
 
 test("a report that is cut short is an error, not zero", () => {

@@ -137,6 +137,16 @@ test("the parser's throughput is that of its first case on the runtime", () => {
   assert.equal(reached(result({ micro }), "classic on Deno"), false);
 });
 
+test("the parser is compared with llhttp on the same request and runtime", () => {
+  const at = (p50Ns: number) => [
+    { suite: "parser", runtime: "bun" as const, name: "classic", p25Ns: 1, p50Ns: 100, p75Ns: 1, bytes: 703 },
+    { suite: "parser", runtime: "bun" as const, name: "classic, llhttp", p25Ns: 1, p50Ns, p75Ns: 1, bytes: 703 },
+    { suite: "parser", runtime: "bun" as const, name: "small, llhttp", p25Ns: 1, p50Ns: 9999, p75Ns: 1, bytes: 40 },
+  ];
+  assert.equal(reached(result({ micro: at(300) }), "classic on Bun, over llhttp"), true);
+  assert.equal(reached(result({ micro: at(299) }), "classic on Bun, over llhttp"), false);
+});
+
 test("the generator is the bottleneck only when it is busy and the server is not", () => {
   assert.equal(generatorBound({ ...SAMPLE, generatorUtilisation: 0.95, serverUtilisation: 0.5 }), true);
   assert.equal(generatorBound({ ...SAMPLE, generatorUtilisation: 0.95, serverUtilisation: 0.95 }), false);
