@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { retireListeners, spreadConnections } from "../../src/runtime/retire.ts";
 import type { Listener } from "../../src/runtime/types.ts";
-import { runtime } from "./harness.ts";
+import { runtime, sleep } from "./harness.ts";
 
 const isLinux = process.platform === "linux";
 const OWN = String(process.pid);
@@ -73,8 +73,11 @@ test("without a successor's place new connections still reach the others", { ski
   const { port } = listener.address;
   const other = await startSharing(port);
   assert.equal(await retireListeners(port, undefined), true);
-  // Those that meet the retired listener wait for their second SYN.
-  assert.deepEqual([...(await answers(port, 20).finally(() => listener.close()))], [other]);
+  const answered = answers(port, 20);
+  // Those that met the retired listener repeat their SYN after a second, and find it closed.
+  await sleep(100);
+  listener.close();
+  assert.deepEqual([...(await answered)], [other]);
 });
 
 test("connections are spread again when a listener is added", { skip: !isLinux }, async () => {
@@ -96,9 +99,8 @@ test("connections are spread again when a listener is added", { skip: !isLinux }
 
 test("a port on which nothing listens can't be retired", { skip: !isLinux }, async () => {
   const listener = await share();
-  const { port } = listener.address;
   listener.close();
-  const none = await share();
-  assert.equal(await retireListeners(port === none.address.port ? port + 1 : port, 0), false);
-  none.close();
+  // Deno closes the descriptor when the pending accept has ended.
+  await sleep(1);
+  assert.equal(await retireListeners(listener.address.port, 0), false);
 });
