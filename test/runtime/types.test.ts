@@ -1,11 +1,10 @@
-/** The declarations of the runtimes' APIs against the real ones. */
+/** The declarations of Deno's API against the real one; `bun-types.ts` does it for Bun. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { BunListenOptions, BunNamespace, BunSocket, BunUnixOptions } from "../../src/runtime/bun-api.ts";
 import { temporaryDirectory } from "./harness.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -44,11 +43,3 @@ test("a declaration that does not fit would be noticed", { skip: !existsSync(den
 test("Deno's checker passes the runtime, Bun's half included", { skip: !existsSync(denoCommand) }, () => {
   assert.equal(denoCheck(join(root, "src/runtime/current.ts")), "");
 });
-
-/** Checked when the tests are type-checked: what Bun's own declarations promise is what ours ask for. */
-export const bunFits = {
-  socket: (real: Bun.Socket<string>): BunSocket<string> => real,
-  tcp: (ours: BunListenOptions<string>): Bun.TCPSocketListenOptions<string> => ours,
-  unix: (ours: BunUnixOptions<string>): Bun.UnixSocketOptions<string> => ours,
-  facts: (real: typeof Bun): Pick<BunNamespace, "main" | "version"> => real,
-};
