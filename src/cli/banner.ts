@@ -16,12 +16,14 @@ export interface BannerFacts {
   readonly runtime: Pick<Runtime, "name" | "version" | "pid" | "stderrIsTerminal">;
   readonly config: Config;
   readonly address: SocketAddress;
+  /** What is served when the command line names no application. Default: the built-in demo. */
+  readonly builtIn?: string;
   readonly colours: boolean;
 }
 
-function details({ config, runtime }: BannerFacts): string {
+function details({ config, runtime, builtIn = "the built-in demo" }: BannerFacts): string {
   const { command } = config;
-  const parts = [config.app ?? "the built-in demo", `pid ${runtime.pid}`];
+  const parts = [config.app ?? builtIn, `pid ${runtime.pid}`];
   if (command.workers > 1) parts.push(`${command.workers} workers`);
   if (command.reload) parts.push("reloads on change");
   return parts.join(" · ");

@@ -9,7 +9,7 @@ import { type Config, needsSupervisor } from "./config.ts";
 import { exportEnvironment, mergeEnvironment, readEnvFile } from "./environment.ts";
 import { parseArguments } from "./parse.ts";
 import { adviceOn, type Environment, envFileOf, resolveConfig, UsageError } from "./resolve.ts";
-import { type DefaultApp, type ServeContext, serveAlone, serveAsWorker, serveSupervised } from "./serve.ts";
+import { type BuiltInApp, type ServeContext, serveAlone, serveAsWorker, serveSupervised } from "./serve.ts";
 
 /** The application could not be loaded or started, the address not bound, or a second signal ended the server. */
 export const EXIT_FAILURE = 1;
@@ -19,9 +19,13 @@ export const EXIT_USAGE = 2;
 const DEFAULT_COLUMNS = 100;
 
 export interface MainOptions {
-  /** Module of the application that is served when none is named. Default: the built-in demo. */
-  readonly defaultApp?: DefaultApp;
+  /** The application that is served when none is named. Default: the built-in demo. */
+  readonly builtIn?: BuiltInApp;
+  /** What `ringcorn` exports to an application that the command line names, where the runtime can supply it. */
+  readonly library?: Readonly<Record<string, unknown>>;
 }
+
+const DEMO: BuiltInApp = { title: "the built-in demo", load: () => import("../apps/demo/app.ts"), factory: false };
 
 interface Settings {
   readonly config: Config;
@@ -49,7 +53,8 @@ function wantsColours(isTerminal: boolean, environment: Environment): boolean {
   return isTerminal && !environment.NO_COLOR && environment.TERM !== "dumb";
 }
 
-function contextOf(runtime: Runtime, { config, environment }: Settings, defaultApp: DefaultApp): ServeContext {
+function contextOf(runtime: Runtime, { config, environment }: Settings, options: MainOptions): ServeContext {
+  const { builtIn = DEMO, library } = options;
   const colours = wantsColours(runtime.stderrIsTerminal, environment);
   const logger = createLogger((line) => runtime.writeErr(line), { level: config.command.logLevel, colours });
   return {
@@ -57,16 +62,17 @@ function contextOf(runtime: Runtime, { config, environment }: Settings, defaultA
     config,
     logger,
     access: createAccessLog(runtime, wantsColours(runtime.stdoutIsTerminal, environment)),
-    defaultApp,
+    builtIn,
+    library,
     onServing: (address) => {
       if (!logger.enabled("info")) return;
-      runtime.writeErr(banner({ version: manifest.version, runtime, config, address, colours }));
+      runtime.writeErr(banner({ version: manifest.version, runtime, config, address, builtIn: builtIn.title, colours }));
     },
   };
 }
 
-async function serve(runtime: Runtime, settings: Settings, defaultApp: DefaultApp): Promise<number> {
-  const context = contextOf(runtime, settings, defaultApp);
+async function serve(runtime: Runtime, settings: Settings, options: MainOptions): Promise<number> {
+  const context = contextOf(runtime, settings, options);
   const link = runtime.parentLink();
   const supervised = link === undefined && needsSupervisor(settings.config);
   // A supervisor's own environment stays as it was: its workers inherit it, and read the file themselves.
@@ -96,7 +102,6 @@ function usageFailed(runtime: Runtime, error: unknown): number {
 
 /** Runs the command line of this process, and ends the process. */
 export async function main(runtime: Runtime, options: MainOptions = {}): Promise<never> {
-  const defaultApp = options.defaultApp ?? (() => import("../apps/demo/app.ts"));
   let settings: Settings | { readonly text: string };
   try {
     settings = readSettings(runtime);
@@ -108,5 +113,5 @@ export async function main(runtime: Runtime, options: MainOptions = {}): Promise
     runtime.writeOut(settings.text);
     return runtime.exit(0);
   }
-  return runtime.exit(await serve(runtime, settings, defaultApp));
+  return runtime.exit(await serve(runtime, settings, options));
 }

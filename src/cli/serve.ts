@@ -1,5 +1,5 @@
 /** Serving: in this process alone, as a worker, or as the supervisor of workers. Each resolves with the exit code. */
-import { applicationOf, loadApplication, splitTarget } from "../apps/load.ts";
+import { applicationOf, loadApplication, loadModule, splitTarget } from "../apps/load.ts";
 import type { Application } from "../asgi/types.ts";
 import type { BufferedAccessLog } from "../observe/access.ts";
 import type { Logger } from "../observe/log.ts";
@@ -15,24 +15,36 @@ import type { WatchOptions } from "../supervise/watch.ts";
 import { runWorker } from "../supervise/worker.ts";
 import { type Config, DEFAULT_COMMAND } from "./config.ts";
 
-/** The module that is served when the command line names none. */
-export type DefaultApp = () => Promise<Record<string, unknown>>;
+/** What is served when the command line names no application. */
+export interface BuiltInApp {
+  /** For the banner and for messages. */
+  readonly title: string;
+  load(): Promise<Record<string, unknown>>;
+  /** The export that is the application; undefined: the first of DEFAULT_EXPORTS. */
+  readonly exportName?: string;
+  /** The export makes the application; undefined: as `--factory` says. */
+  readonly factory?: boolean;
+}
 
 export interface ServeContext {
   readonly runtime: Runtime;
   readonly config: Config;
   readonly logger: Logger;
   readonly access: BufferedAccessLog;
-  readonly defaultApp: DefaultApp;
+  readonly builtIn: BuiltInApp;
+  readonly library: Readonly<Record<string, unknown>> | undefined;
   /** The server listens; for the banner. */
   onServing(address: SocketAddress): void;
 }
 
-async function loadConfigured({ runtime, config, defaultApp }: ServeContext): Promise<Application> {
-  if (config.app === undefined) {
-    return applicationOf(runtime, await defaultApp(), "the built-in application", undefined, false);
-  }
+async function loadConfigured({ runtime, config, builtIn, library }: ServeContext): Promise<Application> {
   const { appDir, factory } = config.command;
+  if (config.app === undefined) {
+    const { title, load, exportName } = builtIn;
+    const module = await loadModule(runtime, title, load);
+    return applicationOf(runtime, module, title, exportName, builtIn.factory ?? factory);
+  }
+  if (library !== undefined) runtime.provideModule("ringcorn", library);
   return loadApplication(runtime, { target: config.app, appDir, factory });
 }
 
@@ -71,18 +83,6 @@ function serverParts({ runtime, logger, access, config }: ServeContext) {
   return { runtime, logger, access: config.server.accessLog ? access : undefined };
 }
 
-/** An application that tells once when it has been called for `limit` requests. */
-export function countRequests(app: Application, limit: number, reached: () => void): Application {
-  let requests = 0;
-  return (scope, receive, send) => {
-    if (scope.type !== "lifespan") {
-      requests += 1;
-      if (requests === limit) reached();
-    }
-    return app(scope, receive, send);
-  };
-}
-
 /** `--limit-max-requests` with this process's share of the jitter. */
 export function requestLimit(config: Config, random: () => number): number {
   const { maxRequests, maxRequestsJitter } = config.command;
@@ -113,10 +113,15 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
     logger,
     link,
     start: async (bind, retire) => {
-      let app = await loadConfigured(context);
-      if (config.command.maxRequests > 0) app = countRequests(app, requestLimit(config, Math.random), retire);
+      const app = await loadConfigured(context);
       const options: ServerOptions = { ...config.server, ...bind };
       const server = await startServer(app, options, serverParts(context));
+      if (config.command.maxRequests > 0) {
+        const limit = requestLimit(config, Math.random);
+        server.onRequest = () => {
+          if (server.requestsStarted === limit) retire();
+        };
+      }
       if (bind.joins) await spreadConnections(server.address.port);
       return {
         address: server.address,

@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Program } from "../harness/program.ts";
 import { RawClient } from "../harness/raw.ts";
-import { onEach, ROOT, Server, withServer } from "../harness/server.ts";
+import { ROOT, RUNTIMES, Server, withServer } from "../harness/server.ts";
 import { appText, fresh, gone, runs, Site, whoAnswers } from "../harness/site.ts";
 import { until } from "../harness/wait.ts";
 
 const site = new Site();
 const APP = site.write("app.ts", appText("v1"));
 
-onEach((runtime) => {
+for (const runtime of RUNTIMES) {
   for (const [args, message] of [
     [["--prot", "1"], /^Error: There is no option --prot; did you mean --port\?\n$/],
     [["--port", "70000"], /^Error: --port must be a whole number from 0 to 65535; it is "70000"\.\n$/],
@@ -133,7 +133,7 @@ onEach((runtime) => {
       }
     }
   });
-});
+}
 
 for (const [signal, workers] of [
   ["SIGTERM", "1"],

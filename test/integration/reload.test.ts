@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { test } from "node:test";
-import { onEach, type RuntimeName, Server } from "../harness/server.ts";
+import { RUNTIMES, type RuntimeName, Server } from "../harness/server.ts";
 import { appText, fresh, gone, Site, whoAnswers } from "../harness/site.ts";
 import { until } from "../harness/wait.ts";
 
@@ -21,7 +21,7 @@ async function answers(server: Server, version: string): Promise<void> {
   await until(async () => (await fresh(server))?.startsWith(`${version} `), `${version} answers`);
 }
 
-onEach((runtime) => {
+for (const runtime of RUNTIMES) {
   const changes = new Site();
   test(`${runtime}: a change is served, a syntax error keeps the old code, mending it is noticed`, async () => {
     changes.write("app.ts", appText("v1"));
@@ -76,4 +76,4 @@ onEach((runtime) => {
       await server.stop();
     });
   });
-});
+}

@@ -2,14 +2,17 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
-import { onEach, type RuntimeName, Server, withServer } from "../harness/server.ts";
+import { RUNTIMES, type RuntimeName, Server, withServer } from "../harness/server.ts";
 import { appText, fresh, gone, Site, whoAnswers } from "../harness/site.ts";
-import { pause, until } from "../harness/wait.ts";
+import { pause, until, within } from "../harness/wait.ts";
 
 const site = new Site();
 const APP = site.write("app.ts", appText("v1"));
 /** Longer than repeats of a signal count as one. */
 const SECOND_SIGNAL_MS = 400;
+/** A roll is well under way, or through, by then; the next one queues either way. */
+const BETWEEN_ROLLS_MS = 500;
+const CLIENTS = 8;
 
 /** Asks until `count` different processes have answered; their ids. */
 async function processes(server: Server, count: number): Promise<Set<number>> {
@@ -21,6 +24,21 @@ async function processes(server: Server, count: number): Promise<Set<number>> {
   return seen;
 }
 
+/** Makes requests, each on a new connection and CLIENTS at a time, until `count` processes have answered. */
+async function load(server: Server, count: number): Promise<{ failures: number }> {
+  const seen = new Set<string>();
+  let failures = 0;
+  const client = async (): Promise<void> => {
+    while (seen.size < count) {
+      const body = await fresh(server);
+      if (body === undefined) failures += 1;
+      else seen.add(body.split(" ")[1]);
+    }
+  };
+  await within(Promise.all(Array.from({ length: CLIENTS }, client)), `${count} processes answer`);
+  return { failures };
+}
+
 function occurrences(server: Server, pattern: RegExp): number {
   return [...server.stderr.matchAll(new RegExp(pattern, "g"))].length;
 }
@@ -29,7 +47,7 @@ function withWorkers(runtime: RuntimeName, app: string, args: string[], use: (se
   return withServer(runtime, app, ["--no-access-log", ...args], use);
 }
 
-onEach((runtime) => {
+for (const runtime of RUNTIMES) {
   test(`${runtime}: --workers: each process answers on the one port, and all leave on SIGTERM`, () =>
     withWorkers(runtime, APP, ["--workers", "2"], async (server) => {
       const pids = await processes(server, 2);
@@ -160,16 +178,24 @@ setTimeout(() => { if (existsSync(${JSON.stringify(flag)})) process.exit(9); }, 
     });
   });
 
-  test(`${runtime}: --limit-max-requests replaces the process and drops no request`, () =>
-    withWorkers(runtime, APP, ["--limit-max-requests", "40"], async (server) => {
-      const pids = new Set<string>();
-      let failures = 0;
-      while (pids.size < 4) {
-        const body = await fresh(server);
-        if (body === undefined) failures += 1;
-        else pids.add(body.split(" ")[1]);
+  for (const workers of ["1", "2"]) {
+    test(`${runtime}: --limit-max-requests with ${workers} process(es) replaces them and drops no request`, () =>
+      withWorkers(runtime, APP, ["--limit-max-requests", "150", "--workers", workers], async (server) => {
+        assert.deepEqual(await load(server, 2 + 2 * Number(workers)), { failures: 0 });
+        await server.stop();
+      }));
+  }
+
+  test(`${runtime}: SIGHUP under load drops no request`, () =>
+    withWorkers(runtime, APP, ["--workers", "2"], async (server) => {
+      await processes(server, 2);
+      const loaded = load(server, 6);
+      for (let roll = 0; roll < 2; roll++) {
+        server.signal("SIGHUP");
+        await until(() => occurrences(server, /SIGHUP: replacing/) > roll, "the signal has arrived");
+        await pause(BETWEEN_ROLLS_MS);
       }
-      assert.equal(failures, 0);
+      assert.deepEqual(await loaded, { failures: 0 });
       await server.stop();
     }));
 
@@ -193,4 +219,4 @@ setTimeout(() => { if (existsSync(${JSON.stringify(flag)})) process.exit(9); }, 
     assert.deepEqual(await server.ended(), { code: 2, signal: null });
     assert.match(server.stderr, /^Error: --workers can't share a Unix socket[^\n]*\n$/);
   });
-});
+}
