@@ -57,8 +57,9 @@ function lineOf(text: string, at: number): number {
   return text.slice(0, at).split("\n").length;
 }
 
-/** `src/asgi/types.ts` -> `asgi`; files directly in src/ -> ``. */
+/** `src/asgi/types.ts` -> `asgi`; files directly in src/ -> ``, and so is the program, which supplies the library. */
 function roomOf(file: string): string {
+  if (file === "src/cli/main.ts") return "";
   const parts = file.split("/");
   return parts.length > 2 ? parts[1] : "";
 }

@@ -164,6 +164,22 @@ export async function applicationOf(
 }
 
 /**
+ * Runs an import of the application's module; `path` is what messages call it.
+ * @throws ModuleError when the module fails
+ */
+export async function loadModule(
+  runtime: Pick<Runtime, "cwd">,
+  path: string,
+  load: () => Promise<Module>,
+): Promise<Module> {
+  try {
+    return await load();
+  } catch (error) {
+    throw new ModuleError(`The application ${path} failed to load.\n${describeModuleError(error, runtime.cwd())}`);
+  }
+}
+
+/**
  * Loads the application that a target names.
  * @throws PlainError for the user's mistakes; ModuleError (one of them) when the module itself fails
  */
@@ -173,11 +189,6 @@ export async function loadApplication(
 ): Promise<Application> {
   const { file, name } = await resolveTarget(runtime, options.target, options.appDir);
   const shown = name === undefined ? options.target : options.target.slice(0, -(name.length + 1));
-  let module: Module;
-  try {
-    module = await runtime.importModule(file);
-  } catch (error) {
-    throw new ModuleError(`The application ${shown} failed to load.\n${describeModuleError(error, runtime.cwd())}`);
-  }
+  const module = await loadModule(runtime, shown, () => runtime.importModule(file));
   return applicationOf(runtime, module, shown, name, options.factory);
 }

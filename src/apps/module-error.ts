@@ -2,7 +2,11 @@
 
 /** Folders of the server (below src/) whose frames stand between the module and the process's start. */
 const OWN_FOLDERS = ["apps/load.ts", "cli/", "runtime/", "supervise/"];
-const SOURCE_ROOT = import.meta.url.slice(0, import.meta.url.lastIndexOf("/apps/") + 1);
+/** Where src/ lies; in an executable, whose source map names files from the tree it was built in, `src/`. */
+const SOURCE_ROOT = import.meta.url.slice(0, import.meta.url.lastIndexOf("/apps/") + 1) || "src/";
+/** The executable's one file, for frames that its source map does not know. */
+const BUNDLE = SOURCE_ROOT === "src/" ? [import.meta.url] : [];
+const OWN_PLACES = [...OWN_FOLDERS.map((folder) => SOURCE_ROOT + folder), ...BUNDLE];
 /** A stack longer than this says nothing more. */
 const MOST_LINES = 40;
 
@@ -25,10 +29,10 @@ function positionOf(error: object): Position | undefined {
 
 function isOwnFrame(line: string): boolean {
   if (!/^\s+at /.test(line)) return false;
-  return OWN_FOLDERS.some((folder) => {
-    const url = SOURCE_ROOT + folder;
-    return line.includes(url) || line.includes(url.replace("file://", ""));
-  });
+  // A frame names its place in brackets, or alone behind "at".
+  return OWN_PLACES.some((place) =>
+    [place, place.replace("file://", "")].some((start) => line.includes(`(${start}`) || line.includes(`at ${start}`)),
+  );
 }
 
 /** `/srv/app.ts` as `./app.ts` where it is below the working directory. */

@@ -66,7 +66,9 @@ function contextOf(runtime: Runtime, { config, environment }: Settings, options:
     library,
     onServing: (address) => {
       if (!logger.enabled("info")) return;
-      runtime.writeErr(banner({ version: manifest.version, runtime, config, address, builtIn: builtIn.title, colours }));
+      runtime.writeErr(
+        banner({ version: manifest.version, runtime, config, address, builtIn: builtIn.title, colours }),
+      );
     },
   };
 }

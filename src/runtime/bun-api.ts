@@ -62,11 +62,17 @@ export interface BunDescriptorOptions<Data> {
   socket: BunSocketEvents<Data>;
 }
 
+/** What a plugin's setup is given: `module` answers imports of one name. */
+export interface BunPluginBuilder {
+  module(name: string, load: () => { exports: Record<string, unknown>; loader: "object" }): void;
+}
+
 export interface BunNamespace {
   readonly version: string;
   readonly main: string;
   listen<Data>(options: BunListenOptions<Data>): BunListener;
   listen<Data>(options: BunUnixOptions<Data>): BunListener;
+  plugin(options: { name: string; setup(builder: BunPluginBuilder): void }): void;
   connect<Data>(options: BunDescriptorOptions<Data>): Promise<BunSocket<Data>>;
 }
 

@@ -170,6 +170,11 @@ export const bunRuntime: Runtime = {
   latin1: (bytes, start, end) => latin1Slice.call(bytes, start, end),
   selfCommand: () =>
     bun.main.startsWith(COMPILED_ROOT) ? [process.execPath] : [process.execPath, "--no-env-file", bun.main],
+  provideModule: (name, exports) => {
+    const load = () => ({ exports: { ...exports }, loader: "object" as const });
+    bun.plugin({ name, setup: (builder) => builder.module(name, load) });
+    return true;
+  },
   arguments: () => process.argv.slice(2),
   stderrIsTerminal: isatty(2),
   stdoutIsTerminal: isatty(1),

@@ -159,6 +159,8 @@ export const denoRuntime: Runtime = {
     deno.build.standalone
       ? [deno.execPath()]
       : [deno.execPath(), "run", "-A", "--unstable-net", fileURLToPath(deno.mainModule)],
+  // Deno resolves bare names by its configuration alone: an import map, or the packages of a package.json.
+  provideModule: () => false,
   arguments: () => [...deno.args],
   stderrIsTerminal: deno.stderr.isTerminal(),
   stdoutIsTerminal: deno.stdout.isTerminal(),

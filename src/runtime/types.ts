@@ -149,6 +149,11 @@ export interface Runtime {
   readonly pid: number;
   /** Imports a module by absolute path or `file:` URL; TypeScript included. */
   importModule(path: string): Promise<Record<string, unknown>>;
+  /**
+   * From now on `import ... from name` in modules that are loaded later gives `exports`, wherever they lie and whatever
+   * their node_modules hold. False where the runtime has no such thing: the name is then resolved as any other.
+   */
+  provideModule(name: string, exports: Readonly<Record<string, unknown>>): boolean;
   /** The command that starts this program again, without its arguments. */
   selfCommand(): string[];
   spawn(options: SpawnOptions): Child;
