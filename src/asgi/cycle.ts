@@ -114,11 +114,7 @@ export class HttpCycle extends ResponseSender {
   #sayContinue(): void {
     if (!this.owesContinue || this.committed) return;
     this.owesContinue = false;
-    const out = this.out;
-    if (out.end !== out.committed || !out.ensure(wire.CONTINUE_RESPONSE.length)) return;
-    out.append(wire.CONTINUE_RESPONSE, 0, wire.CONTINUE_RESPONSE.length);
-    out.commit();
-    this.host.flush();
+    if (this.out.commitAhead(wire.CONTINUE_RESPONSE)) this.host.flush();
   }
 
   #takeBody(): HttpReceiveEvent | null {

@@ -50,6 +50,17 @@ export class OutBuffer {
     this.committed = this.end;
   }
 
+  /** Commits `source` in front of what is not committed yet. False when there is no room. */
+  commitAhead(source: Uint8Array): boolean {
+    const count = source.length;
+    if (!this.ensure(count)) return false;
+    this.bytes.copyWithin(this.committed + count, this.committed, this.end);
+    this.bytes.set(source, this.committed);
+    this.committed += count;
+    this.end += count;
+    return true;
+  }
+
   /** Takes back what has not been committed. */
   rollback(): void {
     this.end = this.committed;

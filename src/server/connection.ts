@@ -37,7 +37,10 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   #bodyDone = true;
   /** The current cycle's application has not been called yet. */
   #notStarted = false;
-  /** What is left of the current request's body is dropped: its response is complete. */
+  /**
+   * Above 0: what is left of the current request's body is dropped, its response being complete. Counts down; at 0 it
+   * was too much.
+   */
   #discarding = 0;
   /** The input can't be understood any further. */
   #inputDead = false;
@@ -278,7 +281,11 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     intake.bodyBytes += length;
     if (this.#discarding !== 0) {
       this.#discarding -= length;
-      if (this.#discarding <= 0) this.finish();
+      if (this.#discarding <= 0) {
+        this.#discarding = 0;
+        this.#cycle = null;
+        this.finish();
+      }
       return;
     }
     this.#cycle!.owesContinue = false;
@@ -296,6 +303,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
       return;
     }
     const { parser, ring } = this.exchange!.intake;
+    this.#cycle!.owesContinue = false;
     if (parser.trailerCount > 0) {
       this.#cycle!.requestTrailers = splitFieldLines(parser.trailer, parser.trailers[0], parser.trailer.length);
     }
@@ -355,8 +363,9 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   #inputEnded(): void {
     const cycle = this.#cycle;
     if (cycle === null) {
+      if (this.#hasInput()) return;
       if (this.exchange === null || this.exchange.intake.parser.idle) this.finish();
-      else if (!this.#hasInput()) this.#reject(400, "the connection ended inside a request head");
+      else this.#reject(400, "the connection ended inside a request head");
       return;
     }
     if (this.#bodyDone) {
@@ -418,7 +427,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
 
   /** What is left of the body is dropped, up to a bound, so that the connection can go on. */
   #startDiscarding(): void {
-    this.#discarding = this.context.options.limits.lingerBytes;
+    this.#discarding = this.context.options.limits.lingerBytes + 1;
     this.exchange!.intake.ring.clear();
     this.flush();
     if (this.#pumping) return;
