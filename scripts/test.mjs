@@ -187,7 +187,7 @@ async function lintPython() {
 
 async function lintTypeScript() {
   console.log("\nbiome ci");
-  count("biome (format and lint)", await run("biome", ["ci", "--reporter=summary", "--max-diagnostics=none", "."]));
+  count("biome (format and lint)", await run("biome", ["ci", "--colors=off", "--max-diagnostics=none", "."]));
   console.log("\ntsc");
   count("tsc (types on Bun)", await run("tsc", ["--pretty", "false"]));
   const entries = ["src/index.ts", "src/cli/main.ts"].filter((file) => existsSync(file));

@@ -10,7 +10,7 @@ const manifest = JSON.parse(readFileSync(new URL("package.json", root), "utf8"))
 };
 const packages = { ...manifest.dependencies, ...manifest.devDependencies };
 const documented = new Map(
-  [...readFileSync(new URL("docs/DEPENDENCIES.md", root), "utf8").matchAll(/^\| `([^`]+)` \| (.+) \|$/gm)].map(
+  [...readFileSync(new URL("docs/DEPENDENCIES.md", root), "utf8").matchAll(/^\| `([^`]+)` +\| (.+?) +\|$/gm)].map(
     (row) => [row[1], row[2]] as const,
   ),
 );

@@ -41,6 +41,16 @@ const routes: Readonly<Record<string, Handler>> = {
     const body = await readBody(receive);
     if (body !== undefined) await answer(send, body);
   },
+  /** Shows the trailer fields of the request. */
+  "/request-trailers": async ({ receive, send }) => {
+    for (;;) {
+      const event = await receive();
+      if (event.type !== "http.request") return;
+      if (event.more_body) continue;
+      const shown = [...(event.trailers ?? [])].map(([name, value]) => [decode(name), decode(value)]);
+      return answer(send, JSON.stringify(shown));
+    }
+  },
   /** Sends each piece on as it comes. */
   "/echo-stream": async ({ receive, send }) => {
     await send({ type: "http.response.start", status: 200 });

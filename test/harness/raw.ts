@@ -83,9 +83,10 @@ export class RawClient {
     }
   }
 
-  /** Waits for the server's end of the connection. */
+  /** Waits for the server's end of the connection, and then ends the client's own, as clients do. */
   async ended(): Promise<Ending> {
     while (this.ending === undefined) await this.more("the end of the connection");
+    if (this.ending === "fin") this.socket.end();
     return this.ending;
   }
 

@@ -89,6 +89,8 @@ export interface FunctionSpan {
   /** Line where the body opens, from 1. */
   readonly line: number;
   readonly lines: number;
+  /** The body's text, strings and comments blank. */
+  readonly body: string;
 }
 
 const CONTROL = /\b(?:if|for|while|switch|catch|with)\s*$|\bfor await\s*$/;
@@ -97,14 +99,16 @@ const CONTROL = /\b(?:if|for|while|switch|catch|with)\s*$|\bfor await\s*$/;
 export function functionsOf(source: string): FunctionSpan[] {
   const text = blank(source);
   const spans: FunctionSpan[] = [];
-  const open: { line: number; isFunction: boolean }[] = [];
+  const open: { at: number; line: number; isFunction: boolean }[] = [];
   let line = 1;
   for (let i = 0; i < text.length; i++) {
     if (text[i] === "\n") line++;
-    else if (text[i] === "{") open.push({ line, isFunction: opensFunction(text, i) });
+    else if (text[i] === "{") open.push({ at: i, line, isFunction: opensFunction(text, i) });
     else if (text[i] === "}") {
       const brace = open.pop();
-      if (brace?.isFunction) spans.push({ line: brace.line, lines: line - brace.line + 1 });
+      if (brace?.isFunction) {
+        spans.push({ line: brace.line, lines: line - brace.line + 1, body: text.slice(brace.at, i) });
+      }
     }
   }
   return spans;

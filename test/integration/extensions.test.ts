@@ -30,6 +30,16 @@ onEach((runtime) => {
     client.close();
   });
 
+  test(`${runtime}: the request's trailers are kept for the app`, async () => {
+    const client = await RawClient.connect((await shared()).address);
+    const head = "POST /request-trailers HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    await client.send(`${head}2\r\nhi\r\n0\r\nX-Sum: 1\r\nx-b:  two \r\n\r\n`);
+    assert.equal(text(await client.response()), '[["x-sum","1"],["x-b","two"]]');
+    await client.send(`${head}2\r\nhi\r\n0\r\n\r\n`);
+    assert.equal(text(await client.response()), "[]", "none are left over from the request before");
+    client.close();
+  });
+
   test(`${runtime}: trailers are dropped for a client that did not ask for them`, async () => {
     const client = await RawClient.connect((await shared()).address);
     await client.send("GET /trailers HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");

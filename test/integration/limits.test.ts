@@ -87,6 +87,21 @@ const LIMITS: readonly Limit[] = [
     status: 431,
   },
   { name: "--limit-fields", args: ["--limit-fields", "5"], request: fieldsOf, most: 5, status: 431 },
+  {
+    name: "--limit-trailers",
+    args: ["--limit-trailers", "60"],
+    // The field lines with their CRLFs, without the empty line behind them.
+    request: (bytes) => `${CHUNKED}0\r\nX: ${x(bytes - 5)}\r\n\r\n`,
+    most: 60,
+    status: 431,
+  },
+  {
+    name: "--limit-chunk-extensions",
+    args: ["--limit-chunk-extensions", "16"],
+    request: (bytes) => extensionsOf(8).replace("0\r\n\r\n", `1;${x(bytes - 9)}\r\nb\r\n0\r\n\r\n`),
+    most: 16,
+    status: 400,
+  },
   { name: "--limit-trailer-fields", args: ["--limit-trailer-fields", "2"], request: trailersOf, most: 2, status: 431 },
   {
     name: "--limit-body, sized",
