@@ -13,7 +13,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import manifest from "../package.json" with { type: "json" };
 import { PlainError } from "../src/runtime/types.ts";
-import { compileForBun, compileForDeno } from "./build/compile.ts";
+import { baseBinary, compileForBun, compileForDeno } from "./build/compile.ts";
 import { bakedApp, programOf, ROOT } from "./build/program.ts";
 import { start } from "./build/start.ts";
 
@@ -84,7 +84,7 @@ function checkVersion(executable: string): void {
 }
 
 function failureOf({ deno, app, start: started }: Settings, why: string): string {
-  const base = process.env.DENORT_BIN;
+  const base = baseBinary();
   const made = deno && base !== undefined ? `What was made with DENORT_BIN (${base})` : "The executable";
   const bare = `${made} does not serve, so it was removed`;
   if (deno && app === undefined) return `${bare}; set DENORT_BIN to the denort of this Deno version, not to deno.`;

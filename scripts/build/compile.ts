@@ -10,11 +10,14 @@ const DENO_COMPILE_DEADLINE_MS = 60_000;
 /** Left to the Deno that compiles: Bun's bundler knows none of these. */
 const DENO_IMPORTS = ["npm:*", "jsr:*", "http:*", "https:*"];
 
+/** Else the bundler writes "development" into the application, whatever NODE_ENV will be. */
+const AS_IT_RUNS = { "process.env.NODE_ENV": "process.env.NODE_ENV" };
+
 /** Runs the bundler, whose own complaints name file and line. @throws PlainError */
 async function bundle(config: Parameters<typeof Bun.build>[0]): Promise<void> {
   // The source map names files from here, and src/apps/module-error.ts knows the server's own by that.
   process.chdir(ROOT);
-  const result = await Bun.build({ ...config, throw: false });
+  const result = await Bun.build({ ...config, define: AS_IT_RUNS, throw: false });
   if (result.success) return;
   for (const log of result.logs) process.stderr.write(`${Bun.inspect(log)}\n`);
   throw new PlainError("The program can't be bundled; the messages above say why.");
@@ -57,6 +60,11 @@ export async function bundleForDeno(program: Program, folder: string): Promise<s
   return join(folder, "bundle.mjs");
 }
 
+/** The base binary that the environment names; an empty variable names none, which Deno itself does not know. */
+export function baseBinary(): string | undefined {
+  return process.env.DENORT_BIN || undefined;
+}
+
 interface Ended {
   readonly code: number | null;
   readonly stderr: string;
@@ -65,10 +73,12 @@ interface Ended {
 
 function run(command: string, args: readonly string[], folder: string): Promise<Ended> {
   return new Promise((resolve, reject) => {
+    // The tree's own package.json would have all of node_modules embedded.
+    const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: "1", DENO_NO_PACKAGE_JSON: "1" };
+    if (baseBinary() === undefined) delete env.DENORT_BIN;
     const child = spawn(command, args, {
       cwd: folder,
-      // The tree's own package.json would have all of node_modules embedded.
-      env: { ...process.env, NO_COLOR: "1", DENO_NO_PACKAGE_JSON: "1" },
+      env,
       stdio: ["ignore", "ignore", "pipe"],
     });
     let stderr = "";
@@ -97,7 +107,7 @@ export async function compileForDeno(program: Program, folder: string, name: str
   const { code, stderr, late } = await run("deno", ["compile", ...flags, input], folder);
   if (code === 0) return outfile;
   if (late || /base binary|denort/i.test(stderr)) {
-    const given = process.env.DENORT_BIN;
+    const given = baseBinary();
     throw new PlainError(
       given === undefined
         ? "deno compile can't fetch its base binary; set DENORT_BIN to the path of the denort of this Deno version."
