@@ -8,6 +8,7 @@ import { Waiters } from "../channel/waiters.ts";
 import * as wire from "../protocol/http1/encoder.ts";
 import { ClientDisconnected } from "./errors.ts";
 import { ResponseSender } from "./response.ts";
+import { DONE } from "./response-states.ts";
 import type { Application, HeaderPair, HttpReceiveEvent } from "./types.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -42,16 +43,25 @@ export class HttpCycle extends ResponseSender {
       this.#raised(error);
       return;
     }
-    if (typeof running?.then !== "function") this.#returned();
-    else
-      running.then(
-        () => this.#returned(),
-        (error: unknown) => this.#raised(error),
-      );
+    if (running instanceof Promise) this.#await(running);
+    else this.#returnedOdd(running);
+  }
+
+  #await(running: Promise<unknown>): void {
+    running.then(
+      () => this.#returned(),
+      (error: unknown) => this.#raised(error),
+    );
+  }
+
+  /** No promise: nothing, which is the end, or a thenable of somebody's own. */
+  #returnedOdd(running: unknown): void {
+    if (typeof running === "object" && running !== null) this.#await(Promise.resolve(running));
+    else this.#returned();
   }
 
   #returned(): void {
-    if (this.state === "done") return;
+    if (this.state === DONE) return;
     if (this.sending !== null) {
       this.sending.then(
         () => this.#returned(),
@@ -63,12 +73,12 @@ export class HttpCycle extends ResponseSender {
   }
 
   #raised(error: unknown): void {
-    if (this.state !== "done") this.#fail(error);
+    if (this.state !== DONE) this.#fail(error);
     else if (!(this.gone && error instanceof ClientDisconnected)) this.host.reportError(this, error);
   }
 
   #fail(error: unknown): void {
-    this.state = "done";
+    this.state = DONE;
     this.out.rollback();
     this.host.responseFailed(this, error);
   }
@@ -76,7 +86,7 @@ export class HttpCycle extends ResponseSender {
   // ---- receiving -------------------------------------------------------------------------------------------
 
   receive(): Promise<HttpReceiveEvent> {
-    if (this.state === "done") return Promise.resolve({ type: "http.disconnect" });
+    if (this.state === DONE) return Promise.resolve({ type: "http.disconnect" });
     if (!this.#bodyDelivered && this.#waiters?.any !== true) {
       const event = this.#takeBody();
       if (event !== null) return Promise.resolve(event);
@@ -107,7 +117,7 @@ export class HttpCycle extends ResponseSender {
   /** The socket is gone or given to somebody else: nothing of this cycle may touch it again. */
   detach(): void {
     this.gone = true;
-    this.state = "done";
+    this.state = DONE;
     this.disconnect();
   }
 

@@ -46,3 +46,40 @@ export const RESPONSE_EXPECTATION: Readonly<Record<ResponseState, string>> = {
   trailers: "http.response.trailers must follow, as http.response.start announced",
   done: "the response is already complete",
 };
+
+/** The states as numbers, in the order of RESPONSE_STATES: hot code compares and looks up by them. */
+export const IDLE = 0;
+export const STARTED = 1;
+export const IN_BODY = 2;
+export const IN_TRAILERS = 3;
+export const DONE = 4;
+
+/** The events as numbers, in the order of RESPONSE_EVENTS. */
+export const START = 0;
+export const BODY_MORE = 1;
+export const BODY_LAST = 2;
+export const BODY_LAST_TRAILERS = 3;
+export const PATHSEND = 4;
+export const PATHSEND_TRAILERS = 5;
+export const TRAILERS_MORE = 6;
+export const TRAILERS_LAST = 7;
+export const EARLY_HINT = 8;
+export const DEBUG = 9;
+
+/** No transition: a violation. */
+export const VIOLATION = 255;
+
+/** RESPONSE_TABLE, one row of events a state. */
+const NEXT = Uint8Array.from(
+  RESPONSE_STATES.flatMap((state) =>
+    RESPONSE_EVENTS.map((event) => {
+      const next = RESPONSE_TABLE[state][event];
+      return next === undefined ? VIOLATION : RESPONSE_STATES.indexOf(next);
+    }),
+  ),
+);
+
+/** The state behind an event, VIOLATION when the table has none. */
+export function nextState(state: number, event: number): number {
+  return NEXT[state * RESPONSE_EVENTS.length + event];
+}

@@ -8,7 +8,7 @@ import * as wire from "../protocol/http1/encoder.ts";
 import type { HttpCycle } from "./cycle.ts";
 import type { CycleHost, SendableFile } from "./cycle-host.ts";
 import { ClientDisconnected, ProtocolViolation } from "./errors.ts";
-import { RESPONSE_EXPECTATION, RESPONSE_TABLE, type ResponseEvent, type ResponseState } from "./response-states.ts";
+import * as states from "./response-states.ts";
 import type {
   HttpResponseBodyEvent,
   HttpResponseEarlyHintEvent,
@@ -17,6 +17,7 @@ import type {
   HttpResponseTrailersEvent,
   HttpScope,
   SendEvent,
+  SentHeader,
 } from "./types.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -31,13 +32,21 @@ const RESOLVED: Promise<void> = Promise.resolve();
 
 export abstract class ResponseSender {
   readonly scope: HttpScope;
+  /** What server and logs go by, whatever the application does to its scope. */
+  readonly method: string;
+  readonly rawPath: Uint8Array;
+  readonly query: Uint8Array;
+  readonly client: HttpScope["client"];
+  readonly version: string;
+  readonly isHead: boolean;
   /** The connection may serve another request after this one. */
   keepAlive: boolean;
   /** 100 (Continue) is still owed: sent when the application first asks for the body. */
   owesContinue: boolean;
   /** Status of the response, 0 before `http.response.start`. */
   status = 0;
-  state: ResponseState = "idle";
+  /** A number of response-states.ts. */
+  state: number = states.IDLE;
   /** Its head has left or is about to: it can't be replaced by an error response. */
   committed = false;
 
@@ -50,8 +59,9 @@ export abstract class ResponseSender {
   /** A `send` that waits for the client; later ones queue behind it. */
   protected sending: Promise<void> | null = null;
   readonly #encoder: HeadEncoder;
-  readonly #isHead: boolean;
   readonly #isOneZero: boolean;
+  /** An application's iterable is being read: what it sends meanwhile comes after it. */
+  #encoding = false;
   #wantsTrailers = false;
   #chunked = false;
   #bodiless = false;
@@ -65,7 +75,12 @@ export abstract class ResponseSender {
     this.scope = scope;
     this.keepAlive = keepAlive;
     this.owesContinue = owesContinue;
-    this.#isHead = scope.method === "HEAD";
+    this.method = scope.method;
+    this.rawPath = scope.raw_path;
+    this.query = scope.query_string;
+    this.client = scope.client;
+    this.version = scope.http_version;
+    this.isHead = scope.method === "HEAD";
     this.#isOneZero = scope.http_version === "1.0";
   }
 
@@ -78,6 +93,7 @@ export abstract class ResponseSender {
   send(event: SendEvent): Promise<void> {
     if (this.gone) return this.#refuse(new ClientDisconnected());
     if (this.sending !== null) return this.#behind(event);
+    if (this.#encoding) return this.#afterEncoding(event);
     try {
       const waiting = this.#dispatch(event);
       return waiting === null ? RESOLVED : this.#waitFor(waiting);
@@ -92,6 +108,12 @@ export abstract class ResponseSender {
     const refused = Promise.reject<void>(error);
     refused.catch(noop);
     return refused;
+  }
+
+  #afterEncoding(event: SendEvent): Promise<void> {
+    const later = RESOLVED.then(() => this.send(event));
+    later.catch(noop);
+    return later;
   }
 
   #behind(event: SendEvent): Promise<void> {
@@ -128,7 +150,7 @@ export abstract class ResponseSender {
       case "http.response.early_hint":
         return this.#earlyHint(event);
       case "http.response.debug":
-        this.#next("debug");
+        this.#next(states.DEBUG);
         this.host.debug(this.cycle, event.info);
         return null;
       default:
@@ -137,36 +159,49 @@ export abstract class ResponseSender {
   }
 
   /** The state behind an event, by the table. */
-  #next(event: ResponseEvent): ResponseState {
-    const next = RESPONSE_TABLE[this.state][event];
-    if (next === undefined) throw new ProtocolViolation(`unexpected event: ${RESPONSE_EXPECTATION[this.state]}`);
-    return next;
+  #next(event: number): number {
+    const next = states.nextState(this.state, event);
+    if (next !== states.VIOLATION) return next;
+    throw new ProtocolViolation(`unexpected event: ${states.RESPONSE_EXPECTATION[states.RESPONSE_STATES[this.state]]}`);
   }
 
   /** Encodes the head without committing it: it leaves with the first part of the body. */
   #start(event: HttpResponseStartEvent): null {
-    const next = this.#next("start");
+    const next = this.#next(states.START);
     const { status } = event;
     if (!Number.isInteger(status) || status < 200 || status > 599) {
       throw new ProtocolViolation(`http.response.start: status must be a whole number from 200 to 599`);
     }
     const out = this.out;
     const encoder = this.#encoder;
+    this.#encoding = true;
     try {
       encoder.begin(out, status);
       const headers = event.headers;
-      if (headers !== undefined && headers !== null) {
-        for (const [name, value] of headers) encoder.field(out, name, value);
-      }
+      if (headers !== undefined && headers !== null) putFields(out, encoder, headers);
       this.host.fields.put(out, encoder);
     } catch (error) {
-      out.rollback();
-      throw headError(error);
+      this.#takeBack(error);
     }
+    this.#encoding = false;
     this.status = status;
     this.#wantsTrailers = event.trailers === true;
     this.state = next;
     return null;
+  }
+
+  /** Forgets the lines of a head or trailer section that can't be sent as asked. */
+  #takeBack(error: unknown): never {
+    this.#encoding = false;
+    this.out.rollback();
+    throw headError(error);
+  }
+
+  /** Takes the event once the client has taken what waits, so that it may have the whole buffer. */
+  async #onceDrained(event: SendEvent): Promise<void> {
+    await this.host.drained();
+    if (this.gone) throw new ClientDisconnected();
+    await this.#dispatch(event);
   }
 
   /** Adds the framing and ends the head. @param sizeBytes of the body, -1 when unknown */
@@ -174,9 +209,10 @@ export abstract class ResponseSender {
     const out = this.out;
     const encoder = this.#encoder;
     const { status } = this;
+    if (!out.ensure(wire.FRAMING_BYTES)) throw new ProtocolViolation("the response head is over 64 KiB");
     const given = encoder.contentLength;
     const length = given >= 0 ? given : sizeBytes;
-    this.#bodiless = this.#isHead || status === 204 || status === 304;
+    this.#bodiless = this.isHead || status === 204 || status === 304;
     this.#chunked = !this.#bodiless && length < 0 && !this.#isOneZero;
     const endsByClose = !this.#bodiless && length < 0 && this.#isOneZero;
     if (encoder.seen & wire.SEEN_CONNECTION_CLOSE || endsByClose || this.owesContinue || this.host.mustClose()) {
@@ -196,20 +232,22 @@ export abstract class ResponseSender {
     const body = event.body ?? NO_BYTES;
     if (!(body instanceof Uint8Array)) throw new ProtocolViolation("http.response.body: body must be a Uint8Array");
     const more = event.more_body === true;
-    const next = this.#next(more ? "body-more" : this.#wantsTrailers ? "body-last-trailers" : "body-last");
+    const next = this.#next(
+      more ? states.BODY_MORE : this.#wantsTrailers ? states.BODY_LAST_TRAILERS : states.BODY_LAST,
+    );
     this.#checkLength(body.length, more);
     if (!this.committed) this.#commitHead(-1);
-    this.state = more ? next : "body";
+    this.state = more ? next : states.IN_BODY;
     const waiting = this.#bodiless ? null : this.#put(body, !more);
     if (waiting === null) return this.#bodyPut(next, more);
     return waiting.then(() => this.#bodyPut(next, more) ?? undefined);
   }
 
-  #bodyPut(next: ResponseState, more: boolean): Promise<void> | null {
+  #bodyPut(next: number, more: boolean): Promise<void> | null {
     if (this.gone) throw new ClientDisconnected();
     this.state = next;
     const host = this.host;
-    if (next === "done") {
+    if (next === states.DONE) {
       this.#complete();
       return null;
     }
@@ -219,7 +257,7 @@ export abstract class ResponseSender {
   }
 
   #complete(): void {
-    this.state = "done";
+    this.state = states.DONE;
     this.host.responseDone(this.cycle);
     this.ended();
   }
@@ -229,7 +267,7 @@ export abstract class ResponseSender {
     if (!this.committed) {
       const { status } = this;
       const given = this.#encoder.contentLength;
-      owed = this.#isHead || status === 204 || status === 304 ? -1 : given;
+      owed = this.isHead || status === 204 || status === 304 ? -1 : given;
     }
     if (owed < 0) return;
     if (count > owed) throw new ProtocolViolation("the response body is longer than its Content-Length");
@@ -258,6 +296,7 @@ export abstract class ResponseSender {
     while (!out.ensure(wire.CHUNK_LINE_BYTES)) {
       this.host.flush();
       if (this.host.blocked) await this.host.drained();
+      if (this.gone) throw new ClientDisconnected();
     }
     wire.putChunkLine(out, body.length);
     out.commit();
@@ -286,17 +325,22 @@ export abstract class ResponseSender {
   }
 
   async #putAfterDrain(bytes: Uint8Array, at: number, behind: Uint8Array): Promise<void> {
+    const { length } = bytes;
     await this.host.drained();
     if (this.gone) throw new ClientDisconnected();
+    // Transferred to another thread, or resized: what was announced can't be sent any more.
+    if (bytes.length !== length) throw new ProtocolViolation("the body array changed while it was being sent");
     await this.#putBytes(bytes, at, behind);
   }
 
-  #trailers(event: HttpResponseTrailersEvent): null {
+  #trailers(event: HttpResponseTrailersEvent): Promise<void> | null {
     const more = event.more_trailers === true;
-    const next = this.#next(more ? "trailers-more" : "trailers-last");
+    const next = this.#next(more ? states.TRAILERS_MORE : states.TRAILERS_LAST);
+    if (this.host.blocked) return this.#onceDrained(event);
     const out = this.out;
     const encoder = this.#encoder;
     if (this.#chunked) {
+      this.#encoding = true;
       try {
         for (const [name, value] of event.headers ?? []) {
           encoder.seen = 0;
@@ -306,37 +350,39 @@ export abstract class ResponseSender {
         }
         if (!more) wire.putPrepared(out, wire.CRLF);
       } catch (error) {
-        out.rollback();
-        throw headError(error);
+        this.#takeBack(error);
       }
+      this.#encoding = false;
       out.commit();
     }
     this.state = next;
-    if (next === "done") this.#complete();
+    if (next === states.DONE) this.#complete();
     else this.host.flushSoon();
     return null;
   }
 
-  #earlyHint(event: HttpResponseEarlyHintEvent): null {
-    this.#next("early-hint");
+  #earlyHint(event: HttpResponseEarlyHintEvent): Promise<void> | null {
+    this.#next(states.EARLY_HINT);
     if (this.#isOneZero) return null;
+    if (this.host.blocked) return this.#onceDrained(event);
     const out = this.out;
     const encoder = this.#encoder;
+    this.#encoding = true;
     try {
       encoder.begin(out, 103);
       for (const link of event.links) encoder.field(out, "link", link);
       wire.putHeadEnd(out);
     } catch (error) {
-      out.rollback();
-      throw headError(error);
+      this.#takeBack(error);
     }
+    this.#encoding = false;
     out.commit();
     this.host.flushSoon();
     return null;
   }
 
   async #pathsend(event: HttpResponsePathsendEvent): Promise<void> {
-    const next = this.#next(this.#wantsTrailers ? "pathsend-trailers" : "pathsend");
+    const next = this.#next(this.#wantsTrailers ? states.PATHSEND_TRAILERS : states.PATHSEND);
     if (typeof event.path !== "string" || !event.path.startsWith("/")) {
       throw new ProtocolViolation("http.response.pathsend: path must be absolute");
     }
@@ -345,14 +391,14 @@ export abstract class ResponseSender {
       if (this.gone) throw new ClientDisconnected();
       this.#checkLength(file.sizeBytes, false);
       this.#commitHead(this.#wantsTrailers && !this.#isOneZero ? -1 : file.sizeBytes);
-      this.state = "body";
+      this.state = states.IN_BODY;
       if (!this.#bodiless) await this.#copyFile(file);
     } finally {
       file.close();
     }
     if (this.gone) throw new ClientDisconnected();
     this.state = next;
-    if (next === "done") this.#complete();
+    if (next === states.DONE) this.#complete();
     else this.host.flushSoon();
   }
 
@@ -385,6 +431,16 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   both.set(first);
   both.set(second, first.length);
   return both;
+}
+
+/** Arrays, which is what most applications send, are walked without iterators. */
+function putFields(out: OutBuffer, encoder: HeadEncoder, headers: Iterable<SentHeader>): void {
+  if (Array.isArray(headers)) {
+    for (let i = 0; i < headers.length; i++) {
+      const pair: SentHeader = headers[i];
+      encoder.field(out, pair[0], pair[1]);
+    }
+  } else for (const [name, value] of headers) encoder.field(out, name, value);
 }
 
 function noop(): void {}

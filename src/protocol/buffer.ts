@@ -5,6 +5,9 @@ export const BUFFER_INITIAL_BYTES = 4 * 1024;
 /** Past this much a response is written straight from the application's array. */
 export const BUFFER_MAX_BYTES = 64 * 1024;
 
+/** Up to this length a loop is faster than `set`. */
+const LOOP_BYTES = 20;
+
 export class OutBuffer {
   bytes: Uint8Array = new Uint8Array(BUFFER_INITIAL_BYTES);
   /** What stands in `bytes[start, committed)` may leave. */
@@ -36,7 +39,7 @@ export class OutBuffer {
   /** Appends as it is; the caller has made room. */
   append(source: Uint8Array, from: number, to: number): void {
     const count = to - from;
-    if (count <= 64) {
+    if (count <= LOOP_BYTES) {
       const bytes = this.bytes;
       let at = this.end;
       for (let i = from; i < to; i++) bytes[at++] = source[i];
