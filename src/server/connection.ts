@@ -21,7 +21,7 @@ import {
 } from "./connection-end.ts";
 import type { ServerContext } from "./context.ts";
 import { identify, type Peer } from "./peer.ts";
-import { logAccess, logApplicationError, refusalApp } from "./responses.ts";
+import { logAccess, logApplicationError, logDebugEvent, refusalApp } from "./responses.ts";
 
 /** Answers of pipelined requests leave in the middle of a turn once this much has gathered. */
 const FLUSH_BYTES = 16 * 1024;
@@ -86,10 +86,9 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   }
 
   responseFailed(cycle: HttpCycle, error: unknown): void {
-    const { logger } = this.context;
     const wasCommitted = cycle.committed;
     const wasGone = this.#inputDead || this.peerEnded;
-    if (error !== undefined || !wasGone) logApplicationError(logger, cycle, error);
+    if (error !== undefined || !wasGone) logApplicationError(this.context, cycle, error);
     cycle.detach();
     if (wasCommitted) {
       this.#requestEnded(cycle);
@@ -103,16 +102,15 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     this.#requestEnded(cycle);
     this.#cycle = null;
     if (cycle.status === 0) this.finish();
-    else this.answerAndFinish(cycle.status, cycle.scope.method === "HEAD");
+    else this.answerAndFinish(cycle.status, cycle.isHead);
   }
 
   reportError(cycle: HttpCycle, error: unknown): void {
-    logApplicationError(this.context.logger, cycle, error);
+    logApplicationError(this.context, cycle, error);
   }
 
   debug(cycle: HttpCycle, info: unknown): void {
-    const { logger } = this.context;
-    if (logger.enabled("debug")) logger.debug(`http.response.debug of ${cycle.scope.method}: ${JSON.stringify(info)}`);
+    if (this.context.logger.enabled("debug")) logDebugEvent(this.context, cycle, info);
   }
 
   // ---- what the socket says --------------------------------------------------------------------------------
@@ -356,7 +354,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     cycle.status = status;
     this.#requestEnded(cycle);
     cycle.detach();
-    this.answerAndFinish(status, cycle.scope.method === "HEAD");
+    this.answerAndFinish(status, cycle.isHead);
   }
 
   /** FIN has come, and nothing is left to parse except what is held. */
@@ -438,6 +436,6 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   #requestEnded(cycle: HttpCycle): void {
     this.context.inFlight--;
     const { access, runtime } = this.context;
-    if (access !== undefined && cycle.status !== 0) logAccess(access, cycle, runtime.latin1);
+    if (access !== undefined && cycle.status !== 0) logAccess(access, cycle, runtime);
   }
 }

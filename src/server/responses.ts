@@ -3,9 +3,10 @@
 import type { HttpCycle } from "../asgi/cycle.ts";
 import { ClientDisconnected } from "../asgi/errors.ts";
 import type { Application, SentHeader } from "../asgi/types.ts";
-import type { AccessLog } from "../observe/access.ts";
+import { type AccessLog, escapeForLog } from "../observe/access.ts";
 import type { Logger } from "../observe/log.ts";
 import { reasonPhrase } from "../protocol/http1/encoder.ts";
+import type { Runtime } from "../runtime/types.ts";
 
 /** When a client that was refused for lack of room may try again. */
 const RETRY_AFTER_SECONDS = "1";
@@ -30,30 +31,52 @@ export function refusalApp(status: 501 | 503): Application {
   return app;
 }
 
+/** What the logs need of a server context. */
+interface LogContext {
+  readonly logger: Logger;
+  readonly runtime: Pick<Runtime, "latin1">;
+}
+
 /** One entry per failed request: what was asked, and the application's own trace. */
-export function logApplicationError(logger: Logger, cycle: HttpCycle, error: unknown): void {
-  const { method, path } = cycle.scope;
-  const request = `${method} ${JSON.stringify(path)}`;
+export function logApplicationError({ logger, runtime }: LogContext, cycle: HttpCycle, error: unknown): void {
+  const request = `${cycle.method} ${escapeForLog(targetOf(cycle, runtime))}`;
   if (error instanceof ClientDisconnected) logger.debug(`the client of ${request} has disconnected`);
   else if (error === undefined) {
     const what = cycle.status === 0 ? "starting its response" : "completing its response";
     logger.error(`the application returned without ${what} to ${request}`);
-  } else {
-    const trace = error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : String(error);
-    const named =
-      error instanceof Error && !trace.includes(error.message) ? `${error.name}: ${error.message}\n${trace}` : trace;
-    logger.error(`the application failed on ${request}\n${named}`);
+  } else logger.error(`the application failed on ${request}\n${describe(error)}`);
+}
+
+/** The trace, with the error's name and message where the trace lacks them. Anything can be thrown. */
+function describe(error: unknown): string {
+  try {
+    if (!(error instanceof Error)) return String(error);
+    const named = `${error.name}: ${error.message}`;
+    const trace = String(error.stack ?? named);
+    return trace.includes(error.message) ? trace : `${named}\n${trace}`;
+  } catch {
+    return "an error that can't be shown as text";
   }
 }
 
+/** An application's facts for its test client. */
+export function logDebugEvent({ logger, runtime }: LogContext, cycle: HttpCycle, info: unknown): void {
+  let text: string;
+  try {
+    text = JSON.stringify(info);
+  } catch (error) {
+    text = `not JSON: ${describe(error)}`;
+  }
+  logger.debug(`http.response.debug of ${cycle.method} ${escapeForLog(targetOf(cycle, runtime))}: ${text}`);
+}
+
 /** Notes a request whose response has ended. */
-export function logAccess(
-  access: AccessLog,
-  { scope, status }: HttpCycle,
-  latin1: (bytes: Uint8Array, start: number, end: number) => string,
-): void {
-  const { raw_path: path, query_string: query } = scope;
-  const text = latin1(path, 0, path.length);
-  const target = query.length === 0 ? text : `${text}?${latin1(query, 0, query.length)}`;
-  access.request(scope.client, scope.method, target, scope.http_version, status);
+export function logAccess(access: AccessLog, cycle: HttpCycle, runtime: Pick<Runtime, "latin1">): void {
+  access.request(cycle.client, cycle.method, targetOf(cycle, runtime), cycle.version, cycle.status);
+}
+
+/** The target as it arrived, each byte as the code unit of its value. */
+function targetOf({ rawPath, query }: HttpCycle, { latin1 }: Pick<Runtime, "latin1">): string {
+  const path = latin1(rawPath, 0, rawPath.length);
+  return query.length === 0 ? path : `${path}?${latin1(query, 0, query.length)}`;
 }

@@ -2,6 +2,7 @@
  * A connection without a network: a socket that takes what it is told to take, and a server context whose clock, flush
  * queue and wake queue the test drives. Chunks are overwritten after each delivery where the runtime reuses them.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { DefaultFields } from "../../src/asgi/default-fields.ts";
 import { TrustedPeers } from "../../src/asgi/proxy.ts";
 import { ScopeBuilder } from "../../src/asgi/scope.ts";
@@ -108,6 +109,8 @@ export class Wired {
   readonly ownsChunks: boolean;
   files: Runtime["openFile"] = () => Promise.reject(new Error("no such file"));
   #flushQueue: Flushable[] = [];
+  /** The server's own asynchronous context, not that of an application. */
+  readonly #nobody = AsyncLocalStorage.snapshot();
 
   constructor(app: Application, options: WiredOptions = {}) {
     const { limits, ownsChunks = true, debug = false, ...rest } = options;
@@ -154,10 +157,12 @@ export class Wired {
       wake: (connection) => {
         if (connection.wakeQueued) return;
         connection.wakeQueued = true;
-        queueMicrotask(() => {
-          connection.wakeQueued = false;
-          connection.resumePump();
-        });
+        this.#nobody(() =>
+          queueMicrotask(() => {
+            connection.wakeQueued = false;
+            connection.resumePump();
+          }),
+        );
       },
       opened: (connection) => void this.connections.add(connection),
       closed: (connection) => {

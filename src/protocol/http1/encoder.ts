@@ -201,6 +201,7 @@ export function prepareField(name: string, value: string): Uint8Array {
 }
 
 function putName(into: Uint8Array, at: number, name: Uint8Array): number {
+  if (!(name instanceof Uint8Array)) throw new EncodeError("a header name is neither bytes nor a string");
   const length = name.length;
   if (length === 0) throw new EncodeError("a header name is empty");
   for (let i = 0; i < length; i++) {
@@ -225,6 +226,7 @@ function putNameText(into: Uint8Array, at: number, name: string): number {
 }
 
 function putValue(into: Uint8Array, at: number, value: Uint8Array): number {
+  if (!(value instanceof Uint8Array)) throw new EncodeError("a header value is neither bytes nor a string");
   const length = value.length;
   for (let i = 0; i < length; i++) {
     const byte = value[i];
@@ -310,6 +312,10 @@ export const LAST_CHUNK = ASCII.encode("0\r\n\r\n");
 export const LAST_CHUNK_LINE = ASCII.encode("0\r\n");
 export const CRLF = ASCII.encode("\r\n");
 export const CONTINUE_RESPONSE = ASCII.encode("HTTP/1.1 100 Continue\r\n\r\n");
+
+/** Room that the server's own framing lines and the end of a head take at most. */
+export const FRAMING_BYTES =
+  CONTENT_LENGTH.length + 18 + TRANSFER_CHUNKED.length + CONNECTION_KEEP_ALIVE.length + CRLF.length;
 
 export function putContentLength(out: OutBuffer, length: number): void {
   room(out, CONTENT_LENGTH.length + 18);
