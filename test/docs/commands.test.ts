@@ -23,6 +23,7 @@ type Check =
   | { readonly reason: string };
 
 const serves: Check = { serves: true };
+const built: Check = { reason: "test/integration/build.test.ts builds, and starts what was built" };
 const DEMO = "bun run serve";
 
 const CHECKS: Readonly<Record<string, Check>> = {
@@ -81,6 +82,17 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "bun run serve ./app.ts --workers 4": serves,
   "deno task serve ./app.ts --workers 4": serves,
   "sysctl -w net.ipv4.tcp_migrate_req=1": { reason: "it changes the kernel for the whole machine" },
+
+  "npm run build": built,
+  "npm run build -- ./app.ts --outfile dist/my-app": built,
+  "dist/ringcorn ./app.ts --port 9000": built,
+  "dist/ringcorn ./app.ts --port 9000 --workers 4": built,
+  "dist/my-app --port 9000": built,
+  "DENORT_BIN=/opt/deno/denort npm run build:deno": built,
+  "npm run build && npm run build:figures": {
+    reason: "it measures for a minute; the test of the builds starts the same",
+  },
+  "deno run -A --unstable-net --import-map ./import-map.json src/cli/main.ts ./app.ts": built,
 
   "bun examples/from-scratch/1-echo.ts 7000": serves,
   "deno run -A examples/from-scratch/1-echo.ts 7000": serves,

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { bundleForDeno } from "../../scripts/build/compile.ts";
 import { bakedApp, programOf } from "../../scripts/build/program.ts";
 import { Program } from "../harness/program.ts";
-import { ROOT } from "../harness/server.ts";
+import { onEach, ROOT, serveCommand } from "../harness/server.ts";
 import { appText, fresh, gone, Site, whoAnswers } from "../harness/site.ts";
 import { until } from "../harness/wait.ts";
 
@@ -306,8 +306,19 @@ test("build:deno: the executable serves the demo", { skip: DENORT ? false : "DEN
   await serving([path], async (port) => assert.match((await fresh({ port })) ?? "", /^Hello from Ringcorn on Deno/));
 });
 
-test("from its sources on Bun, the command supplies ringcorn to an application elsewhere", async () => {
-  const app = put("elsewhere/app.ts", answering("library", USES_LIBRARY));
-  const command = [join(BIN, "bun"), "--no-env-file", join(ROOT, "src", "cli", "main.ts"), app];
-  await serving(command, async (port) => assert.equal(await fresh({ port }), LIBRARY));
+onEach((runtime) => {
+  test(`${runtime}: from its sources, the command supplies ringcorn to an application elsewhere`, async () => {
+    const app = put("elsewhere/app.ts", answering("library", USES_LIBRARY));
+    await serving([...serveCommand(runtime), app], async (port) => assert.equal(await fresh({ port }), LIBRARY));
+  });
+});
+
+test("deno: an import map names the packages of an application elsewhere", async () => {
+  const app = put("mapped/app.ts", answering("[tiny, library].join()", BAKED_IMPORTS));
+  const tiny = put("mapped/tiny.js", 'export const tiny = "mapped";');
+  const imports = { ringcorn: join(ROOT, "src", "index.ts"), tiny };
+  const map = put("mapped/import-map.json", JSON.stringify({ imports }));
+  const [deno, verb, ...rest] = serveCommand("deno");
+  const command = [deno, verb, "--import-map", map, ...rest, app];
+  await serving(command, async (port) => assert.equal(await fresh({ port }), `mapped,${LIBRARY}`));
 });
