@@ -24,6 +24,11 @@ const REFUSAL = /^HTTP\/1\.1 400 /;
 const DEMO_REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 /** What `--version` says begins with it. */
 const VERSION = `ringcorn ${manifest.version} (`;
+/** With the exit code that a shell gives for each. */
+const INTERRUPTIONS = [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const;
 const VERSION_DEADLINE_MS = 15_000;
 const DEMO_ANSWER = /^HTTP\/1\.1 200 /;
 
@@ -101,14 +106,23 @@ async function build(settings: Settings): Promise<void> {
   const made = mkdirSync(dirname(outfile), { recursive: true });
   const folder = mkdtempSync(join(dirname(outfile), ".build-"));
   let done = false;
+  const clear = (): void => {
+    rmSync(folder, { recursive: true, force: true });
+    if (!done && made !== undefined) rmSync(made, { recursive: true, force: true });
+  };
+  for (const [signal, code] of INTERRUPTIONS) {
+    process.once(signal, () => {
+      clear();
+      process.exit(code);
+    });
+  }
   try {
     const executable = await compile(program, folder, basename(outfile));
     await check(executable, settings);
     renameSync(executable, outfile);
     done = true;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
-    if (!done && made !== undefined) rmSync(made, { recursive: true, force: true });
+    clear();
   }
   const megabytes = (statSync(outfile).size / 1e6).toFixed(1);
   process.stdout.write(`${relative(from, outfile)}: ${megabytes} MB${settings.start ? ", started and asked" : ""}\n`);
