@@ -13,6 +13,7 @@ import {
 import { type Libc, libc } from "./bun-libc.ts";
 import { BunConnection, type ConnectionContext, END_PROBE } from "./bun-socket.ts";
 import { type Pipe, parentLink } from "./children.ts";
+import { isolate } from "./isolate.ts";
 import { listenError, numericHost } from "./listen-errors.ts";
 import { nodeRuntime } from "./node.ts";
 import { defer } from "./turn.ts";
@@ -167,6 +168,7 @@ export const bunRuntime: Runtime = {
   listen,
   // setImmediate runs after the data callbacks of all sockets of a poll, with their microtasks.
   defer,
+  isolate,
   latin1: (bytes, start, end) => latin1Slice.call(bytes, start, end),
   selfCommand: () =>
     bun.main.startsWith(COMPILED_ROOT) ? [process.execPath] : [process.execPath, "--no-env-file", bun.main],

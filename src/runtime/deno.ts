@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type Pipe, parentLink } from "./children.ts";
 import { type DenoListener, denoNamespace } from "./deno-api.ts";
 import { type ConnectionContext, DenoSocket } from "./deno-socket.ts";
+import { isolate } from "./isolate.ts";
 import { listenError, numericHost } from "./listen-errors.ts";
 import { nodeRuntime } from "./node.ts";
 import { flushOutput } from "./output.ts";
@@ -154,6 +155,7 @@ export const denoRuntime: Runtime = {
   canReset: false,
   listen,
   defer,
+  isolate,
   latin1,
   selfCommand: () =>
     deno.build.standalone

@@ -137,6 +137,8 @@ export interface Runtime {
   listen(options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener>;
   /** Runs `task` at the end of this turn of the event loop: after the microtasks, before or at the next poll. */
   defer(task: () => void): void;
+  /** Calls `task(a, b)` in no request's asynchronous context (AsyncLocalStorage), and lets none out of it. */
+  isolate<A, B>(task: (a: A, b: B) => void, a: A, b: B): void;
   /** Bytes `[start, end)`, each as the code unit of its value (ISO 8859-1). */
   latin1(bytes: Uint8Array, start: number, end: number): string;
   /** Monotonic milliseconds. */

@@ -313,7 +313,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   #startApplication(): void {
     if (!this.#notStarted || this.#cycle === null) return;
     this.#notStarted = false;
-    this.#cycle.run(this.#applicationFor(this.exchange!.intake.parser.targetForm));
+    this.context.runtime.isolate(run, this.#cycle, this.#applicationFor(this.exchange!.intake.parser.targetForm));
   }
 
   #applicationFor(targetForm: number): Application {
@@ -438,4 +438,8 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     const { access, runtime } = this.context;
     if (access !== undefined && cycle.status !== 0) logAccess(access, cycle, runtime);
   }
+}
+
+function run(cycle: HttpCycle, app: Application): void {
+  cycle.run(app);
 }

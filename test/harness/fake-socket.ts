@@ -7,6 +7,7 @@ import { DefaultFields } from "../../src/asgi/default-fields.ts";
 import { TrustedPeers } from "../../src/asgi/proxy.ts";
 import { ScopeBuilder } from "../../src/asgi/scope.ts";
 import type { Application } from "../../src/asgi/types.ts";
+import { isolate } from "../../src/runtime/isolate.ts";
 import type { Runtime, Socket, SocketHandler } from "../../src/runtime/types.ts";
 import { Connection } from "../../src/server/connection.ts";
 import type { Flushable, ServerContext } from "../../src/server/context.ts";
@@ -119,6 +120,7 @@ export class Wired {
     const note = (level: string) => (text: string) => void this.logged.push({ level, text });
     const decode = (bytes: Uint8Array, start: number, end: number) => latin1(bytes.subarray(start, end));
     const runtime = {
+      isolate,
       ownsChunks,
       latin1: decode,
       openFile: (path: string) => this.files(path),
