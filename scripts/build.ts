@@ -7,7 +7,7 @@
  * its command line names none. The executable is started before it is put in its place, and must answer.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -97,6 +97,15 @@ function failureOf({ deno, app, start: started }: Settings, why: string): string
   return `${bare}${advice}: ${why}`;
 }
 
+/** Removes `folder` and those above it up to `top`, until one holds something: another build may have come meanwhile. */
+function removeEmpty(folder: string, top: string): void {
+  try {
+    for (let at = folder; at.startsWith(top); at = dirname(at)) rmdirSync(at);
+  } catch {
+    // Not empty.
+  }
+}
+
 /** In a folder of its own, next to where it belongs: what fails leaves nothing, and what was there stays. */
 async function build(settings: Settings): Promise<void> {
   const { outfile } = settings;
@@ -108,7 +117,7 @@ async function build(settings: Settings): Promise<void> {
   let done = false;
   const clear = (): void => {
     rmSync(folder, { recursive: true, force: true });
-    if (!done && made !== undefined) rmSync(made, { recursive: true, force: true });
+    if (!done && made !== undefined) removeEmpty(dirname(outfile), made);
   };
   for (const [signal, code] of INTERRUPTIONS) {
     process.once(signal, () => {
