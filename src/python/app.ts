@@ -1,0 +1,85 @@
+/** A Python application as an `Application`: served by a pool of workers. */
+import type { Application, LifespanScope, Receive, Send } from "../asgi/types.ts";
+import type { Logger } from "../observe/log.ts";
+import { PlainError, type Runtime } from "../runtime/types.ts";
+import { Exchange } from "./exchange.ts";
+import type { WorkerFacts, WorkerSettings } from "./host.ts";
+import { type PoolOptions, WorkerPool } from "./pool.ts";
+import { findPython } from "./python.ts";
+
+export interface PythonOptions extends WorkerSettings {
+  /** Path or name of the Python program; undefined: see `findPython`. */
+  readonly python?: string;
+  readonly workers?: number;
+  /** Requests in flight per worker. 0: no limit. */
+  readonly concurrency?: number;
+  readonly queueLength?: number;
+  readonly gracefulTimeoutMs?: number;
+  readonly spawn?: PoolOptions["spawn"];
+}
+
+export interface PythonApp {
+  readonly app: Application;
+  readonly facts: WorkerFacts;
+  readonly pool: WorkerPool;
+}
+
+const DEFAULT_QUEUE_LENGTH = 1024;
+const DEFAULT_GRACEFUL_MS = 30_000;
+const WORKER_SCRIPT = new URL("./worker.py", import.meta.url);
+
+type AppRuntime = Pick<Runtime, "defer" | "now" | "env" | "fileExists" | "resolvePath" | "cwd">;
+
+/**
+ * Starts the workers and waits until one is ready.
+ * @throws PlainError when Python or the application can't be had; its message has the application's own traceback
+ */
+export async function startPythonApp(runtime: AppRuntime, logger: Logger, options: PythonOptions): Promise<PythonApp> {
+  const { python, workers, concurrency, queueLength, gracefulTimeoutMs, spawn, ...settings } = options;
+  const pool = new WorkerPool(runtime, logger, {
+    command: [findPython(runtime, python), decodeURIComponent(WORKER_SCRIPT.pathname)],
+    env: childEnvironment(runtime.env()),
+    settings: { ...settings, workers: workers ?? 1 },
+    workers: workers ?? 1,
+    concurrency: concurrency ?? 0,
+    queueLength: queueLength ?? DEFAULT_QUEUE_LENGTH,
+    gracefulTimeoutMs: gracefulTimeoutMs ?? DEFAULT_GRACEFUL_MS,
+    spawn,
+  });
+  let facts: WorkerFacts;
+  try {
+    facts = await pool.start();
+  } catch (error) {
+    await pool.stop();
+    throw error instanceof PlainError ? error : new PlainError(String(error), { cause: error });
+  }
+  return { pool, facts, app: poolApplication(pool) };
+}
+
+function childEnvironment(env: Record<string, string | undefined>): Record<string, string> {
+  const copy: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) if (value !== undefined) copy[name] = value;
+  return copy;
+}
+
+/** The pool as an ASGI application. Its lifespan's shutdown stops the workers. */
+export function poolApplication(pool: WorkerPool): Application {
+  return (scope, receive, send) => {
+    if (scope.type === "http") {
+      const exchange = new Exchange(scope, receive, send);
+      pool.dispatch(exchange);
+      return exchange.done;
+    }
+    if (scope.type === "lifespan") return lifespan(pool, scope, receive, send);
+    throw new PlainError("Python applications are served over HTTP only, so far.");
+  };
+}
+
+async function lifespan(pool: WorkerPool, _scope: LifespanScope, receive: Receive, send: Send): Promise<void> {
+  await receive();
+  await send({ type: "lifespan.startup.complete" });
+  await receive();
+  const problem = await pool.stop();
+  if (problem === undefined) await send({ type: "lifespan.shutdown.complete" });
+  else await send({ type: "lifespan.shutdown.failed", message: problem });
+}

@@ -1,0 +1,329 @@
+/**
+ * One request on its way through a worker: takes the connection's events to it, and its answer back.
+ * ASGI HTTP specification 2.5; the records are drawn in docs/bridge.md.
+ */
+import { ClientDisconnected, ProtocolViolation } from "../asgi/errors.ts";
+import type { HeaderPair, HttpReceiveEvent, HttpScope, Receive, Send, SentHeader } from "../asgi/types.ts";
+import type { WorkerHost } from "./host.ts";
+import { putScope, trailersPayload } from "./marshal.ts";
+import * as wire from "./wire.ts";
+
+const NO_BYTES = new Uint8Array(0);
+const UTF8 = new TextEncoder();
+const TEXT = new TextDecoder();
+/** RFC 9110 section 9.2.1: these may be sent to another worker when the first has not read them. */
+const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+
+/** The application ended without a whole response; the worker has logged why. */
+export class ApplicationFailed extends Error {
+  override readonly name = "ApplicationFailed";
+  constructor(message: string) {
+    super(message);
+    this.stack = message;
+  }
+}
+
+type Phase = "waiting" | "running" | "started" | "over";
+
+export class Exchange {
+  readonly scope: HttpScope;
+  /** Settles when the response is complete or given up; rejects when the application failed. */
+  readonly done: Promise<void>;
+  id = 0;
+  /** The worker's stream has taken the head, or a part of it. */
+  written = false;
+  /** It waits in its host's round of bodies. */
+  inRound = false;
+  readonly #receive: Receive;
+  readonly #send: Send;
+  readonly #headers: readonly HeaderPair[];
+  #host: WorkerHost | null = null;
+  #phase: Phase = "waiting";
+  #settle!: () => void;
+  #fail!: (error: unknown) => void;
+  /** A part of the request body that the worker has not been sent yet. */
+  #piece: Uint8Array = NO_BYTES;
+  #pieceAt = 0;
+  #pieceIsLast = false;
+  #hasPiece = false;
+  #trailers: readonly HeaderPair[] | undefined;
+  #bodyEnded = false;
+  #credit = wire.WINDOW_BYTES;
+  #asking = false;
+  /** Response body bytes that the client has not taken yet, and those that it has but the worker has no credit for. */
+  #unsettled = 0;
+  #settled = 0;
+  /** Trailers follow the response body. */
+  #trailersDue = false;
+
+  constructor(scope: HttpScope, receive: Receive, send: Send) {
+    this.scope = scope;
+    this.#receive = receive;
+    this.#send = send;
+    const { headers } = scope;
+    this.#headers = Array.isArray(headers) ? headers : [...headers];
+    this.done = new Promise((resolve, reject) => {
+      this.#settle = resolve;
+      this.#fail = reject;
+    });
+  }
+
+  get isOver(): boolean {
+    return this.#phase === "over";
+  }
+
+  // ---- to the worker ---------------------------------------------------------------------------------------
+
+  /** Writes the head into `out`, which leaves at the end of this turn. */
+  begin(host: WorkerHost, id: number, out: wire.RecordBuffer): void {
+    this.#host = host;
+    this.id = id;
+    this.#phase = "running";
+    const { flags, hasBody } = this.#bodyFlags();
+    const start = putScope(out, this.scope, this.#headers);
+    const length = out.length - start - wire.HEADER_BYTES;
+    if (length <= wire.MOST_PAYLOAD_BYTES) out.header(start, length, wire.HEAD, flags, id, host.generation);
+    else this.#splitHead(out, start, flags);
+    if (!hasBody) {
+      this.#bodyEnded = true;
+      // The end of the body, which needs no sending; the next event is the disconnect.
+      void this.#receive();
+      this.#ask();
+    } else if (flags & wire.ON_DEMAND) this.#credit = 0;
+    else this.#ask();
+  }
+
+  #bodyFlags(): { flags: number; hasBody: boolean } {
+    let hasBody = false;
+    let flags = 0;
+    for (const [name] of this.#headers) {
+      const { length } = name;
+      if (length === 14 && is(name, "content-length")) hasBody = true;
+      else if (length === 17 && is(name, "transfer-encoding")) hasBody = true;
+      else if (length === 6 && is(name, "expect")) flags = wire.ON_DEMAND;
+    }
+    return hasBody ? { flags, hasBody } : { flags: wire.LAST, hasBody };
+  }
+
+  #splitHead(out: wire.RecordBuffer, start: number, flags: number): void {
+    const payload = out.bytes.slice(start + wire.HEADER_BYTES, out.length);
+    out.length = start;
+    for (let at = 0; at < payload.length; at += wire.MOST_PAYLOAD_BYTES) {
+      const end = Math.min(payload.length, at + wire.MOST_PAYLOAD_BYTES);
+      const more = end < payload.length ? wire.MORE : 0;
+      out.record(wire.HEAD, flags | more, this.id, this.#host!.generation, payload, at, end);
+    }
+  }
+
+  #ask(): void {
+    if (this.#asking || this.#phase === "over") return;
+    this.#asking = true;
+    this.#receive().then((event) => this.#received(event as HttpReceiveEvent), ignore);
+  }
+
+  #received(event: HttpReceiveEvent): void {
+    this.#asking = false;
+    if (this.#phase === "over") return;
+    if (event.type === "http.disconnect") {
+      this.#bodyEnded = true;
+      this.#host?.disconnect(this.id, 0);
+      return;
+    }
+    if (this.#bodyEnded) return;
+    this.#piece = event.body;
+    this.#pieceAt = 0;
+    this.#pieceIsLast = !event.more_body;
+    this.#trailers = event.trailers;
+    this.#hasPiece = true;
+    this.#host?.wantsBody(this);
+  }
+
+  /** Appends one BODY record if there is anything to send; returns whether more could be sent now. */
+  putBody(out: wire.RecordBuffer): boolean {
+    if (this.#phase === "over" || !this.#hasPiece) return false;
+    const rest = this.#piece.length - this.#pieceAt;
+    const count = Math.min(rest, this.#credit, wire.MOST_PAYLOAD_BYTES);
+    if (count === 0 && rest > 0) return false;
+    const generation = this.#host!.generation;
+    const whole = count === rest;
+    if (whole && this.#trailers !== undefined) {
+      const payload = trailersPayload(this.#trailers);
+      out.record(wire.BODY, wire.TRAILERS, this.id, generation, payload);
+    }
+    const flags = whole && this.#pieceIsLast ? wire.LAST : 0;
+    out.record(wire.BODY, flags, this.id, generation, this.#piece, this.#pieceAt, this.#pieceAt + count);
+    this.#credit -= count;
+    this.#pieceAt += count;
+    if (!whole) return this.#credit > 0;
+    this.#hasPiece = false;
+    this.#piece = NO_BYTES;
+    this.#bodyEnded = this.#pieceIsLast;
+    if (this.#bodyEnded || this.#credit > 0) this.#ask();
+    return false;
+  }
+
+  // ---- from the worker -------------------------------------------------------------------------------------
+
+  /** @throws WireError for what no worker sends */
+  took(type: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
+    if (type === wire.RESPONSE) this.#start(flags, bytes, start, end);
+    else if (type === wire.RESPONSE_BODY) this.#body(flags, bytes.subarray(start, end));
+    else if (type === wire.RESPONSE_CREDIT) this.#addCredit(bytes, start, end);
+    else if (type === wire.RESPONSE_TRAILERS) this.#sendTrailers(flags, bytes, start, end);
+    else if (type === wire.EARLY_HINT) this.#hint(bytes, start, end);
+    else if (type === wire.PATHSEND) this.#sendPath(TEXT.decode(bytes.subarray(start, end)));
+    else if (type === wire.DONE) this.#applicationEnded(TEXT.decode(bytes.subarray(start, end)));
+    else throw new wire.WireError(`a record of type ${type}`);
+  }
+
+  #start(flags: number, bytes: Uint8Array, start: number, end: number): void {
+    const bodyStart = fieldsEnd(bytes, start, end);
+    const headers = wire.decodeFields(bytes, start + wire.START_BYTES, bodyStart, wire.u16(bytes, start + 2));
+    const status = wire.u16(bytes, start);
+    const trailers = (flags & wire.TRAILERS) !== 0;
+    this.#phase = "started";
+    const sent = this.#send({ type: "http.response.start", status, headers, trailers });
+    this.#trailersDue = trailers;
+    // A refusal of the whole response is the core's to answer; the application has ended its part.
+    if ((flags & wire.LAST) === 0) sent.then(ignore, (error: unknown) => this.#refused(error));
+    if ((flags & wire.MORE) === 0) this.#body(flags, bytes.subarray(bodyStart, end));
+  }
+
+  #sendPath(path: string): void {
+    const sent = this.#send({ type: "http.response.pathsend", path });
+    if (this.#trailersDue) this.#forward(sent, 0);
+    else
+      sent.then(
+        () => this.#finish(),
+        (error: unknown) => this.#refused(error),
+      );
+  }
+
+  #body(flags: number, body: Uint8Array): void {
+    const last = (flags & wire.LAST) !== 0;
+    this.#unsettled += body.length;
+    if (this.#unsettled > wire.WINDOW_BYTES) throw new wire.WireError("more body than it has credit for");
+    const sent = this.#send({ type: "http.response.body", body, more_body: !last });
+    if (last && !this.#trailersDue) this.#finish();
+    else this.#forward(sent, body.length);
+  }
+
+  #forward(sent: Promise<void>, count: number): void {
+    sent.then(
+      () => this.#taken(count),
+      (error: unknown) => this.#refused(error),
+    );
+  }
+
+  #taken(count: number): void {
+    this.#unsettled -= count;
+    this.#settled += count;
+    if (this.#settled < wire.CREDIT_BYTES || this.#phase === "over") return;
+    this.#host?.credit(this.id, this.#settled);
+    this.#settled = 0;
+  }
+
+  #sendTrailers(flags: number, bytes: Uint8Array, start: number, end: number): void {
+    const last = (flags & wire.LAST) !== 0;
+    const headers = fields(bytes, start, end);
+    const sent = this.#send({ type: "http.response.trailers", headers, more_trailers: !last });
+    if (last) this.#finish();
+    else this.#forward(sent, 0);
+  }
+
+  #hint(bytes: Uint8Array, start: number, end: number): void {
+    const links = fields(bytes, start, end).map(([, value]) => value);
+    this.#forward(this.#send({ type: "http.response.early_hint", links }), 0);
+  }
+
+  #addCredit(bytes: Uint8Array, start: number, end: number): void {
+    if (end - start !== 4) throw new wire.WireError("credit that is no number");
+    const credit = this.#credit + wire.u32(bytes, start);
+    if (credit > wire.WINDOW_BYTES) throw new wire.WireError("more credit than a window");
+    this.#credit = credit;
+    if (this.#hasPiece) this.#host?.wantsBody(this);
+    else if (!this.#bodyEnded) this.#ask();
+  }
+
+  #applicationEnded(text: string): void {
+    this.#release();
+    this.#fail(new ApplicationFailed(text));
+  }
+
+  /** The core would not send what the worker sent. */
+  #refused(error: unknown): void {
+    if (this.#phase === "over") return;
+    const host = this.#host;
+    const { id } = this;
+    if (error instanceof ClientDisconnected) {
+      host?.disconnect(id, wire.GONE);
+      this.#finish();
+      return;
+    }
+    const text = error instanceof ProtocolViolation ? error.message : String(error);
+    host?.refuse(id, UTF8.encode(text));
+    this.#release();
+    this.#fail(new ApplicationFailed(text));
+  }
+
+  #finish(): void {
+    this.#release();
+    this.#settle();
+  }
+
+  #release(): void {
+    this.#phase = "over";
+    this.#piece = NO_BYTES;
+    const host = this.#host;
+    this.#host = null;
+    host?.finished(this);
+  }
+
+  // ---- a worker that is gone, or none to be had ------------------------------------------------------------
+
+  /** The worker died. Returns whether another one may have the request. */
+  orphaned(): boolean {
+    if (this.#phase === "over") return false;
+    const retry = this.#phase === "running" && !this.written && this.#bodyEnded && SAFE_METHODS.has(this.scope.method);
+    this.#host = null;
+    if (retry) {
+      this.#phase = "waiting";
+      return true;
+    }
+    if (this.#phase === "started") {
+      this.#phase = "over";
+      this.#fail(new ApplicationFailed("the worker ended in the middle of its answer"));
+    } else this.answer(502, "The application's worker ended before it answered.\n", []);
+    return false;
+  }
+
+  /** Answers in the worker's stead. */
+  answer(status: number, text: string, more: readonly SentHeader[]): void {
+    this.#phase = "over";
+    const body = UTF8.encode(text);
+    const headers: SentHeader[] = [["content-type", "text/plain; charset=utf-8"], ...more];
+    this.#send({ type: "http.response.start", status, headers }).catch(ignore);
+    this.#send({ type: "http.response.body", body }).then(this.#settle, this.#settle);
+  }
+}
+
+function ignore(): void {}
+
+function is(name: Uint8Array, text: string): boolean {
+  for (let i = 0; i < name.length; i++) if (name[i] !== text.charCodeAt(i)) return false;
+  return true;
+}
+
+/** Where the fields of a payload end. */
+function fieldsEnd(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start < wire.START_BYTES) throw new wire.WireError("a response without its start");
+  const fieldsStop = start + wire.START_BYTES + wire.u16(bytes, start + 4);
+  if (fieldsStop > end) throw new wire.WireError("fields beyond their record");
+  return fieldsStop;
+}
+
+/** Fields of a record that holds nothing else. */
+function fields(bytes: Uint8Array, start: number, end: number): [Uint8Array, Uint8Array][] {
+  if (end - start < wire.START_BYTES) throw new wire.WireError("fields without their count");
+  return wire.decodeFields(bytes, start + wire.START_BYTES, end, wire.u16(bytes, start + 2));
+}

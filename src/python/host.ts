@@ -1,0 +1,342 @@
+/**
+ * One worker process, as the front knows it: its stream in both directions, and what is in flight on it.
+ * What it sends is not trusted: a worker that breaks the format is ended, and its requests are answered for it.
+ */
+
+import { type SpawnStreamOptions, type StreamChild, spawnStream } from "../runtime/stream-child.ts";
+import type { Runtime } from "../runtime/types.ts";
+import type { Exchange } from "./exchange.ts";
+import * as wire from "./wire.ts";
+
+/** What is handed to the stream at once, so that control records never wait behind more than this. */
+const WRITE_BYTES = 256 * 1024;
+/** Ids end long before they would begin anew: then the worker is replaced. */
+export const MOST_REQUESTS = 0xffff_fff0;
+
+const TEXT = new TextDecoder();
+const UTF8 = new TextEncoder();
+
+/** What the worker is told to serve; HELLO's JSON. */
+export interface WorkerSettings {
+  readonly target: string;
+  readonly appDir?: string;
+  readonly factory?: boolean;
+  readonly interface?: "auto" | "asgi" | "asgi2" | "wsgi";
+  readonly lifespan?: "auto" | "on" | "off";
+  readonly loop?: "auto" | "asyncio" | "uvloop";
+  readonly threads?: number;
+  readonly logConfig?: string;
+  readonly workers?: number;
+}
+
+/** What a worker tells when it is ready. */
+export interface WorkerFacts {
+  readonly pid: number;
+  readonly python: string;
+  readonly loop: string;
+  readonly interface: string;
+  readonly app: string;
+}
+
+/** A heartbeat, as it arrived. */
+export interface Beat {
+  /** Monotonic milliseconds of its arrival. */
+  readonly atMs: number;
+  /** How long the event loop has owed its thread an answer. */
+  readonly lagMs: number;
+  readonly cpuMs: number;
+  readonly inFlight: number;
+}
+
+export type HostState = "loading" | "ready" | "draining" | "gone";
+
+/** Whom a host tells. */
+export interface HostOwner {
+  ready(host: WorkerHost, facts: WorkerFacts): void;
+  /** It could not load or start the application. `gone` follows. */
+  failed(host: WorkerHost, message: string, traceback: string): void;
+  /** A request has ended. */
+  freed(host: WorkerHost): void;
+  /** The process or its stream has ended, or broke the format: `orphans` are the requests that it had. */
+  gone(host: WorkerHost, orphans: Exchange[], why: string): void;
+}
+
+export type Spawn = (options: SpawnStreamOptions) => StreamChild;
+
+export interface HostOptions {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly settings: WorkerSettings;
+  readonly generation: number;
+  /** Another one than the runtime's, for tests. */
+  readonly spawn?: Spawn;
+}
+
+export class WorkerHost {
+  readonly generation: number;
+  readonly pid: number;
+  state: HostState = "loading";
+  facts: WorkerFacts | undefined;
+  beat: Beat | undefined;
+  /** What lifespan shutdown had to say. */
+  shutdownProblem: string | undefined;
+  readonly #runtime: Pick<Runtime, "defer" | "now">;
+  readonly #owner: HostOwner;
+  readonly #child: StreamChild;
+  readonly #exchanges = new Map<number, Exchange>();
+  readonly #reader: wire.RecordReader;
+  readonly #control = new wire.RecordBuffer(1024);
+  readonly #heads = new wire.RecordBuffer(16 * 1024);
+  /** Requests whose head stands in `#heads`. */
+  #unwritten: Exchange[] = [];
+  /** Requests with body to send, in turn. */
+  #round: Exchange[] = [];
+  readonly #out = new wire.RecordBuffer(64 * 1024);
+  #sent = 0;
+  #nextId = 1;
+  #flushQueued = false;
+  #why: string | undefined;
+  #exited = false;
+
+  constructor(runtime: Pick<Runtime, "defer" | "now">, owner: HostOwner, options: HostOptions) {
+    this.#runtime = runtime;
+    this.#owner = owner;
+    this.generation = options.generation;
+    this.#reader = new wire.RecordReader((...record) => this.#took(...record));
+    this.#control.record(wire.HELLO, 0, 0, this.generation, UTF8.encode(JSON.stringify(options.settings)));
+    this.#child = (options.spawn ?? spawnStream)({
+      command: options.command,
+      env: options.env,
+      onData: (chunk) => this.#arrived(chunk),
+      onDrain: () => this.#flush(),
+      onEnd: () => this.#ended(),
+      onExit: (code, signal) => {
+        this.#exited = true;
+        this.#lost(this.#why ?? (signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`));
+      },
+    });
+    this.pid = this.#child.pid;
+    this.#flushSoon();
+  }
+
+  get inFlight(): number {
+    return this.#exchanges.size;
+  }
+
+  /** The process has ended. */
+  get exited(): boolean {
+    return this.#exited;
+  }
+
+  /** It has used up its ids. */
+  get isSpent(): boolean {
+    return this.#nextId >= MOST_REQUESTS;
+  }
+
+  // ---- to the worker ---------------------------------------------------------------------------------------
+
+  begin(exchange: Exchange): void {
+    const id = this.#nextId++;
+    this.#exchanges.set(id, exchange);
+    this.#unwritten.push(exchange);
+    exchange.begin(this, id, this.#heads);
+    this.#flushSoon();
+  }
+
+  credit(id: number, count: number): void {
+    this.#controls(id).number(wire.CREDIT, 0, id, this.generation, count);
+    this.#flushSoon();
+  }
+
+  disconnect(id: number, flags: number): void {
+    this.#controls(id).record(wire.DISCONNECT, flags, id, this.generation, NO_BYTES);
+    this.#flushSoon();
+  }
+
+  refuse(id: number, text: Uint8Array): void {
+    this.#controls(id).record(wire.REFUSED, 0, id, this.generation, text.subarray(0, 4096));
+    this.#flushSoon();
+  }
+
+  ping(token: number): void {
+    this.#control.number(wire.PING, 0, 0, this.generation, token);
+    this.#flushSoon();
+  }
+
+  /** Finishes what is in flight, runs lifespan shutdown and leaves. */
+  drain(): void {
+    if (this.state === "gone" || this.state === "draining") return;
+    this.state = "draining";
+    this.#heads.record(wire.DRAIN, 0, 0, this.generation, NO_BYTES);
+    this.#flushSoon();
+  }
+
+  /** Ends the process at once. */
+  kill(why: string): void {
+    this.#why ??= why;
+    this.#child.kill("SIGKILL");
+    this.#lost(why);
+  }
+
+  wantsBody(exchange: Exchange): void {
+    if (exchange.inRound) return;
+    exchange.inRound = true;
+    this.#round.push(exchange);
+    this.#flushSoon();
+  }
+
+  finished(exchange: Exchange): void {
+    this.#exchanges.delete(exchange.id);
+    this.#owner.freed(this);
+  }
+
+  /** Control records overtake bodies, but never the head that they are about. */
+  #controls(id: number): wire.RecordBuffer {
+    const first = this.#unwritten[0];
+    return first !== undefined && id >= first.id ? this.#heads : this.#control;
+  }
+
+  #flushSoon(): void {
+    if (this.#flushQueued || this.state === "gone") return;
+    this.#flushQueued = true;
+    this.#runtime.defer(() => {
+      this.#flushQueued = false;
+      this.#flush();
+    });
+  }
+
+  /** Writes until there is nothing left or the stream takes no more. */
+  #flush(): void {
+    const out = this.#out;
+    while (this.state !== "gone") {
+      if (this.#sent === out.length) {
+        out.length = 0;
+        this.#sent = 0;
+        this.#fill();
+        if (out.length === 0) return;
+      }
+      const taken = this.#child.write(out.bytes, this.#sent, out.length);
+      if (taken <= 0) return;
+      this.#sent += taken;
+      if (this.#sent < out.length) return;
+    }
+  }
+
+  #fill(): void {
+    const out = this.#out;
+    if (this.#control.length > 0) {
+      out.append(this.#control.bytes, 0, this.#control.length);
+      this.#control.length = 0;
+    }
+    if (this.#heads.length > 0) {
+      out.append(this.#heads.bytes, 0, this.#heads.length);
+      this.#heads.length = 0;
+      for (const exchange of this.#unwritten) exchange.written = true;
+      this.#unwritten.length = 0;
+    }
+    while (this.#round.length > 0 && out.length < WRITE_BYTES) {
+      const round = this.#round;
+      this.#round = [];
+      for (let i = 0; i < round.length; i++) {
+        const exchange = round[i];
+        if (out.length >= WRITE_BYTES) {
+          this.#round.unshift(...round.slice(i));
+          break;
+        }
+        exchange.inRound = false;
+        if (exchange.putBody(out) && !exchange.inRound) {
+          exchange.inRound = true;
+          this.#round.push(exchange);
+        }
+      }
+    }
+  }
+
+  // ---- from the worker -------------------------------------------------------------------------------------
+
+  #arrived(chunk: Uint8Array): void {
+    if (this.state === "gone") return;
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      if (!(error instanceof wire.WireError)) throw error;
+      this.kill(`it sent ${error.message}`);
+    }
+  }
+
+  #took(
+    type: number,
+    flags: number,
+    id: number,
+    generation: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    // Of one chunk with garbage in the middle, the rest is not looked at.
+    if (this.state === "gone") return;
+    if (generation !== this.generation) throw new wire.WireError("a record of another worker");
+    if (id === 0) this.#tookOwn(type, bytes, start, end);
+    else if (id >= this.#nextId) throw new wire.WireError("an answer to no request");
+    else if (this.state === "loading") throw new wire.WireError("an answer before it was ready");
+    else this.#exchanges.get(id)?.took(type, flags, bytes, start, end);
+  }
+
+  #tookOwn(type: number, bytes: Uint8Array, start: number, end: number): void {
+    if (type === wire.BEAT) {
+      if (end - start !== wire.BEAT_BYTES) throw new wire.WireError("a heartbeat of another length");
+      const view = new DataView(bytes.buffer, bytes.byteOffset + start, wire.BEAT_BYTES);
+      this.beat = {
+        atMs: this.#runtime.now(),
+        lagMs: view.getUint32(4, true),
+        cpuMs: Number(view.getBigUint64(8, true)) / 1000,
+        inFlight: view.getUint32(16, true),
+      };
+      return;
+    }
+    const message = parseMessage(bytes.subarray(start, end));
+    if (type === wire.READY && this.state === "loading") {
+      this.facts = message as unknown as WorkerFacts;
+      this.state = "ready";
+      this.#owner.ready(this, this.facts);
+    } else if (type === wire.FAILED) {
+      this.#why = text(message.message);
+      this.#owner.failed(this, this.#why, text(message.traceback));
+    } else if (type === wire.STOPPED) {
+      if (typeof message.message === "string") this.shutdownProblem = message.message;
+    } else if (type !== wire.READY) throw new wire.WireError(`a record of type ${type}`);
+  }
+
+  #ended(): void {
+    if (this.state === "gone") return;
+    if (this.#exited) this.#lost(this.#why ?? "it ended");
+    // A worker that closes its stream and stays would serve nobody.
+    else if (this.state !== "draining") this.kill(this.#why ?? "it closed its stream");
+  }
+
+  #lost(why: string): void {
+    if (this.state === "gone") return;
+    this.state = "gone";
+    this.#child.close();
+    const orphans = [...this.#exchanges.values()];
+    this.#exchanges.clear();
+    this.#round = [];
+    this.#owner.gone(this, orphans, why);
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+function parseMessage(bytes: Uint8Array): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(TEXT.decode(bytes));
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Told below.
+  }
+  throw new wire.WireError("a message that is no JSON object");
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}

@@ -1,0 +1,171 @@
+"""The worker's end of the stream: one Protocol that reads, one outlet that writes.
+
+Reading is the event loop's transport. Writing is done here, under a lock, because the
+heartbeat thread and WSGI threads write too, and a record must never be torn apart.
+"""
+
+import asyncio
+import threading
+from collections import deque
+
+from . import wire
+
+#: More than this waits in memory only while the stream takes nothing.
+FLUSH_BYTES = 256 * 1024
+
+
+class Outlet:
+    """Gathers the records of a loop turn and writes them at once."""
+
+    def __init__(self, loop, sock):
+        self.loop = loop
+        self.sock = sock
+        self.blocked = False
+        self.dead = False
+        self._lock = threading.Lock()
+        self._thread_room = threading.Condition()
+        self._queue = deque()
+        self._control = deque()
+        self._rest = b""
+        self._pending = 0
+        self._scheduled = False
+        self._watching = False
+        self._waiters = deque()
+
+    def put(self, record):
+        """Queues a record for the end of this turn. For the loop's thread."""
+        self._queue.append(record)
+        if not self._scheduled:
+            self._scheduled = True
+            self.loop.call_soon(self.flush)
+
+    def put_body(self, record):
+        """As `put`, for records that may be large."""
+        self._queue.append(record)
+        self._pending += len(record)
+        if self._pending >= FLUSH_BYTES:
+            self.flush()
+        elif not self._scheduled:
+            self._scheduled = True
+            self.loop.call_soon(self.flush)
+
+    def put_control(self, record):
+        """Queues a record that overtakes those of `put`."""
+        self._control.append(record)
+        if not self._scheduled:
+            self._scheduled = True
+            self.loop.call_soon(self.flush)
+
+    def put_now(self, record, control=False):
+        """Writes a record at once, from any thread."""
+        (self._control if control else self._queue).append(record)
+        self._write()
+
+    def flush(self):
+        self._scheduled = False
+        self._pending = 0
+        if not self.blocked:
+            self._write()
+
+    def _gather(self):
+        parts = []
+        if self._rest:
+            parts.append(self._rest)
+        for queue in (self._control, self._queue):
+            for _ in range(len(queue)):
+                parts.append(queue.popleft())
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _write(self):
+        with self._lock:
+            if self.dead:
+                self._queue.clear()
+                self._control.clear()
+                return
+            while True:
+                data = self._gather()
+                if not data:
+                    self.blocked = False
+                    return
+                try:
+                    sent = self.sock.send(data)
+                except (BlockingIOError, InterruptedError):
+                    sent = 0
+                except OSError:
+                    self.dead = True
+                    return
+                if sent == len(data):
+                    self._rest = b""
+                    if not self._control and not self._queue:
+                        self.blocked = False
+                        return
+                    continue
+                self._rest = data[sent:]
+                self.blocked = True
+                break
+        if not self._watching:
+            self._watching = True
+            self.loop.call_soon_threadsafe(self._watch)
+
+    def _watch(self):
+        self.loop.add_writer(self.sock.fileno(), self._writable)
+
+    def _writable(self):
+        self._write()
+        if self.blocked and not self.dead:
+            return
+        self.loop.remove_writer(self.sock.fileno())
+        self._watching = False
+        for _ in range(len(self._waiters)):
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+        with self._thread_room:
+            self._thread_room.notify_all()
+
+    async def drained(self):
+        """Waits until the stream takes bytes again."""
+        while self.blocked and not self.dead:
+            waiter = self.loop.create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def wait_drained(self):
+        """As `drained`, for a thread."""
+        with self._thread_room:
+            while self.blocked and not self.dead:
+                self._thread_room.wait(1.0)
+
+
+class Link(asyncio.Protocol):
+    """Cuts what arrives into records and hands them to `worker`."""
+
+    def __init__(self, worker):
+        self.worker = worker
+        self.transport = None
+        self._rest = b""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        if self._rest:
+            data = self._rest + data
+        at = 0
+        end = len(data)
+        header_bytes = wire.HEADER_BYTES
+        unpack = wire.HEADER.unpack_from
+        took = self.worker.took
+        while end - at >= header_bytes:
+            length, kind, flags, request_id, _ = unpack(data, at)
+            start = at + header_bytes
+            stop = start + length
+            if stop > end:
+                break
+            took(kind, flags, request_id, data[start:stop])
+            at = stop
+        self._rest = data[at:] if at < end else b""
+        self.worker.turn_read()
+
+    def connection_lost(self, error):
+        self.worker.front_gone()

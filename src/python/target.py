@@ -1,0 +1,178 @@
+"""Finds the application that a target such as `main:app` names, and how it is called."""
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import traceback
+
+#: Taken when a target names no attribute, in this order.
+DEFAULT_ATTRIBUTES = ("app", "application")
+#: Tried below a package that has none of them (Django's projects).
+DEFAULT_MODULES = ("asgi", "main", "app", "wsgi")
+
+
+class TargetError(Exception):
+    """A mistake of the user's: one sentence, and the application's traceback if any."""
+
+    def __init__(self, sentence, trace=""):
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.trace = trace
+
+
+def own_trace(error):
+    """The traceback of `error` without the frames of this program and importlib."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    frames = []
+    for frame in traceback.extract_tb(error.__traceback__):
+        name = frame.filename
+        if name.startswith("<frozen importlib") or name == importlib.__file__:
+            continue
+        if os.path.dirname(os.path.abspath(name)) == here:
+            continue
+        frames.append(frame)
+    lines = ["Traceback (most recent call last):\n"] if frames else []
+    lines += traceback.format_list(frames)
+    lines += traceback.format_exception_only(type(error), error)
+    return "".join(lines).rstrip()
+
+
+def _import(name):
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if missing and (name == missing or name.startswith(missing + ".")):
+            raise TargetError(
+                f"There is no Python module {name} in {os.getcwd()} or on Python's "
+                "path; give module:attribute as in main:app, or its directory with "
+                "--app-dir."
+            ) from None
+        raise TargetError(
+            f"The application's module {name} needs the package {missing}, which "
+            f"{sys.executable} does not have; install it there or choose another "
+            "Python with --python.",
+            own_trace(error),
+        ) from None
+    except SystemExit as error:
+        raise TargetError(
+            f"The module {name} ended the process with sys.exit({error.code!r}) while "
+            "it was imported; a module to serve must not."
+        ) from None
+    except BaseException as error:
+        raise TargetError(f"The application's module {name} failed to import.", own_trace(error)) from None
+
+
+def _split(target):
+    """(module, attribute or None, called)"""
+    module, colon, attribute = target.partition(":")
+    if not module or (colon and not attribute):
+        raise TargetError(f"{target!r} names no application; give module:attribute, as in main:app.")
+    called = attribute.endswith("()")
+    if called:
+        attribute = attribute[:-2]
+    return module, attribute or None, called
+
+
+def _attribute(module, path):
+    value = module
+    for part in path.split("."):
+        try:
+            value = getattr(value, part)
+        except AttributeError:
+            names = sorted(n for n in vars(module) if not n.startswith("_"))
+            near = _nearest(part, names)
+            advice = f"; did you mean {module.__name__}:{near}?" if near else "."
+            raise TargetError(f"The Python module {module.__name__} has no attribute {path}{advice}") from None
+    return value
+
+
+def _nearest(name, names):
+    import difflib
+
+    found = difflib.get_close_matches(name, names, 1)
+    return found[0] if found else None
+
+
+def _default(module):
+    for name in DEFAULT_ATTRIBUTES:
+        value = getattr(module, name, None)
+        if callable(value):
+            return value, f"{module.__name__}:{name}"
+    if hasattr(module, "__path__"):
+        for below in DEFAULT_MODULES:
+            name = f"{module.__name__}.{below}"
+            if importlib.util.find_spec(name) is None:
+                continue
+            inner = _import(name)
+            for attribute in DEFAULT_ATTRIBUTES[::-1]:
+                value = getattr(inner, attribute, None)
+                if callable(value):
+                    return value, f"{name}:{attribute}"
+    raise TargetError(
+        f"The Python module {module.__name__} has neither app nor application; name "
+        f"the application as in {module.__name__}:name."
+    )
+
+
+def load(target, app_dir, factory):
+    """The application's object and what it is called in messages."""
+    sys.path.insert(0, os.path.abspath(app_dir or os.getcwd()))
+    name, path, called = _split(target)
+    module = _import(name)
+    if path is None:
+        app, shown = _default(module)
+    else:
+        app, shown = _attribute(module, path), f"{name}:{path}"
+    if factory or called:
+        if not callable(app):
+            raise TargetError(
+                f"{shown} is a {type(app).__name__}, not a function that makes an application; leave --factory away."
+            )
+        try:
+            app = app()
+        except BaseException as error:
+            raise TargetError(f"{shown} failed to make the application.", own_trace(error)) from None
+    if not callable(app):
+        raise TargetError(
+            f"{shown} is a {type(app).__name__}, which can't be called; an application "
+            "is a function or an object with __call__."
+        )
+    return app, shown
+
+
+def _positional(function):
+    """How many positional arguments it needs, or None when that can't be told."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
+        return None
+    return sum(1 for p in parameters if p.kind in kinds and p.default is p.empty)
+
+
+def interface_of(app):
+    """ "asgi", "asgi2" or "wsgi", as the application's signature says."""
+    if inspect.isclass(app):
+        return "asgi" if hasattr(app, "__await__") else "asgi2"
+    call = app if inspect.isfunction(app) else type(app).__call__
+    if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(call):
+        return "asgi"
+    count = _positional(app)
+    if count == 2:
+        return "wsgi"
+    return "asgi2" if count == 1 else "asgi"
+
+
+def as_asgi3(app):
+    """An ASGI 2 application (a callable that makes a callable) as an ASGI 3 one."""
+
+    async def double_callable(scope, receive, send):
+        instance = app(scope)
+        await instance(receive, send)
+
+    return double_callable

@@ -1,0 +1,238 @@
+/**
+ * The TypeScript half of the wire format between a front and a Python worker. Drawn in docs/bridge.md; wire.py is the
+ * other half, and test/python/vectors.json holds both to the same bytes.
+ *
+ *      0       2       3       4               8              12
+ *     +-------+-------+-------+---------------+---------------+---------------+
+ *     | length| type  | flags | request id    | generation    | payload ...   |
+ *     +-------+-------+-------+---------------+---------------+---------------+
+ *
+ * Numbers are little-endian; `length` counts the payload's bytes. What comes from a worker is checked here as if it
+ * came from anybody.
+ */
+
+export const WIRE_VERSION = 1;
+export const HEADER_BYTES = 12;
+/** So that no record, header included, is longer than 64 KiB. */
+export const MOST_PAYLOAD_BYTES = 64 * 1024 - HEADER_BYTES;
+/** Body bytes that may be on their way per request and direction (as HTTP/2's windows). */
+export const WINDOW_BYTES = 256 * 1024;
+/** Credit is given back once this much of a window has been used. */
+export const CREDIT_BYTES = WINDOW_BYTES / 4;
+
+// From the front.
+export const HELLO = 1;
+export const HEAD = 2;
+export const BODY = 3;
+export const CREDIT = 4;
+export const DISCONNECT = 5;
+export const REFUSED = 6;
+export const PING = 7;
+export const DRAIN = 8;
+
+// From the worker.
+export const READY = 32;
+export const FAILED = 33;
+export const RESPONSE = 34;
+export const RESPONSE_BODY = 35;
+export const RESPONSE_TRAILERS = 36;
+export const EARLY_HINT = 37;
+export const PATHSEND = 38;
+export const RESPONSE_CREDIT = 39;
+export const DONE = 40;
+export const BEAT = 41;
+export const STOPPED = 42;
+
+// Flags.
+export const LAST = 1;
+export const MORE = 2;
+export const ON_DEMAND = 4;
+export const TRAILERS = 8;
+export const GONE = 16;
+export const RAISED = 32;
+
+/** What stands before fields: status, their count, their bytes; two bytes each. */
+export const START_BYTES = 6;
+/** token u32, lag in ms u32, processor time in µs u64, requests in flight u32. */
+export const BEAT_BYTES = 20;
+
+/** The worker sent something that no worker sends: it is to be replaced. */
+export class WireError extends Error {
+  override readonly name = "WireError";
+}
+
+/** A growing buffer that records are written into. */
+export class RecordBuffer {
+  bytes: Uint8Array;
+  length = 0;
+  #view: DataView;
+
+  constructor(sizeBytes: number) {
+    this.bytes = new Uint8Array(sizeBytes);
+    this.#view = new DataView(this.bytes.buffer);
+  }
+
+  /** Makes room for `count` more bytes. */
+  ensure(count: number): void {
+    if (this.length + count <= this.bytes.length) return;
+    const larger = new Uint8Array(Math.max(2 * this.bytes.length, this.length + count));
+    larger.set(this.bytes.subarray(0, this.length));
+    this.bytes = larger;
+    this.#view = new DataView(larger.buffer);
+  }
+
+  /** Writes a header over the bytes at `at`. */
+  header(at: number, length: number, type: number, flags: number, id: number, generation: number): void {
+    const view = this.#view;
+    view.setUint16(at, length, true);
+    view.setUint8(at + 2, type);
+    view.setUint8(at + 3, flags);
+    view.setUint32(at + 4, id, true);
+    view.setUint32(at + 8, generation, true);
+  }
+
+  /** Appends a record of `payload[start, end)`. */
+  record(
+    type: number,
+    flags: number,
+    id: number,
+    generation: number,
+    payload: Uint8Array,
+    start = 0,
+    end = payload.length,
+  ): void {
+    const count = end - start;
+    this.ensure(HEADER_BYTES + count);
+    this.header(this.length, count, type, flags, id, generation);
+    const at = this.length + HEADER_BYTES;
+    if (count > 0) this.bytes.set(start === 0 && end === payload.length ? payload : payload.subarray(start, end), at);
+    this.length = at + count;
+  }
+
+  /** Appends a record whose payload is one number of four bytes. */
+  number(type: number, flags: number, id: number, generation: number, value: number): void {
+    this.ensure(HEADER_BYTES + 4);
+    this.header(this.length, 4, type, flags, id, generation);
+    this.#view.setUint32(this.length + HEADER_BYTES, value, true);
+    this.length += HEADER_BYTES + 4;
+  }
+
+  append(bytes: Uint8Array, start: number, end: number): void {
+    this.ensure(end - start);
+    this.bytes.set(bytes.subarray(start, end), this.length);
+    this.length += end - start;
+  }
+}
+
+/** Called for each record; the payload is `bytes[start, end)` and may be kept. */
+export type OnRecord = (
+  type: number,
+  flags: number,
+  id: number,
+  generation: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+) => void;
+
+/** Cuts a byte stream into records without copying those that arrive whole. */
+export class RecordReader {
+  readonly #onRecord: OnRecord;
+  /** A record of which a part has arrived; its size is the whole one's once the header is there. */
+  #partial: Uint8Array = new Uint8Array(HEADER_BYTES);
+  #have = 0;
+  #want = HEADER_BYTES;
+
+  constructor(onRecord: OnRecord) {
+    this.#onRecord = onRecord;
+  }
+
+  /** @throws WireError for a record longer than 64 KiB */
+  push(chunk: Uint8Array): void {
+    let at = 0;
+    const end = chunk.length;
+    if (this.#have > 0) {
+      at = this.#finishPartial(chunk);
+      if (this.#have > 0) return;
+    }
+    const onRecord = this.#onRecord;
+    while (end - at >= HEADER_BYTES) {
+      const length = checkedLength(chunk, at);
+      const start = at + HEADER_BYTES;
+      const stop = start + length;
+      if (stop > end) break;
+      onRecord(chunk[at + 2], chunk[at + 3], u32(chunk, at + 4), u32(chunk, at + 8), chunk, start, stop);
+      at = stop;
+    }
+    if (at < end) this.#keep(chunk, at);
+  }
+
+  #keep(chunk: Uint8Array, at: number): void {
+    const count = chunk.length - at;
+    this.#want = HEADER_BYTES;
+    if (count >= HEADER_BYTES) this.#want += checkedLength(chunk, at);
+    this.#partial = new Uint8Array(this.#want);
+    this.#partial.set(chunk.subarray(at));
+    this.#have = count;
+  }
+
+  /** Adds to the begun record; returns how many bytes of the chunk it took. */
+  #finishPartial(chunk: Uint8Array): number {
+    let at = 0;
+    while (this.#have < this.#want) {
+      const count = Math.min(this.#want - this.#have, chunk.length - at);
+      if (count === 0) return at;
+      this.#partial.set(chunk.subarray(at, at + count), this.#have);
+      this.#have += count;
+      at += count;
+      if (this.#have === HEADER_BYTES && this.#want === HEADER_BYTES) {
+        this.#want += checkedLength(this.#partial, 0);
+        const whole = new Uint8Array(this.#want);
+        whole.set(this.#partial);
+        this.#partial = whole;
+      }
+    }
+    const whole = this.#partial;
+    this.#have = 0;
+    this.#onRecord(whole[2], whole[3], u32(whole, 4), u32(whole, 8), whole, HEADER_BYTES, whole.length);
+    return at;
+  }
+}
+
+/** The payload's length, before anything is allocated for it. */
+function checkedLength(bytes: Uint8Array, at: number): number {
+  const length = u16(bytes, at);
+  if (length > MOST_PAYLOAD_BYTES) throw new WireError(`a record of ${length} bytes`);
+  return length;
+}
+
+export function u16(bytes: Uint8Array, at: number): number {
+  return bytes[at] | (bytes[at + 1] << 8);
+}
+
+export function u32(bytes: Uint8Array, at: number): number {
+  return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
+}
+
+/** Pairs of names and values from `bytes[start, end)`: name NUL value NUL name ... @throws WireError */
+export function decodeFields(bytes: Uint8Array, start: number, end: number, count: number): [Uint8Array, Uint8Array][] {
+  const pairs: [Uint8Array, Uint8Array][] = [];
+  if (count === 0) {
+    if (start !== end) throw new WireError("fields that nobody counted");
+    return pairs;
+  }
+  let at = start;
+  for (let i = 0; i < count; i++) {
+    const nameEnd = bytes.indexOf(0, at);
+    if (nameEnd < 0 || nameEnd >= end) throw new WireError("fewer fields than counted");
+    const valueStart = nameEnd + 1;
+    let valueEnd = i === count - 1 ? end : bytes.indexOf(0, valueStart);
+    if (valueEnd < 0 || valueEnd > end) valueEnd = end;
+    if (valueEnd === end && i < count - 1) throw new WireError("fewer fields than counted");
+    pairs.push([bytes.subarray(at, nameEnd), bytes.subarray(valueStart, valueEnd)]);
+    at = valueEnd + 1;
+  }
+  const last = pairs[count - 1][1];
+  if (last.includes(0)) throw new WireError("more fields than counted");
+  return pairs;
+}

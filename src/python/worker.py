@@ -1,0 +1,305 @@
+"""A worker: serves one Python application over the stream that it inherits.
+
+Started by the front as `python worker.py` with a connected Unix stream as descriptor 3;
+what it is to serve comes in the first record (HELLO). Standard library only, CPython
+3.9 and later. It leaves when the front says so, or when the stream ends.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+import types
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+#: The modules beside this file, in a package whose name no application uses: `import
+#: asgi` or `import worker` in an application must find the application's own.
+PACKAGE = "_ringcorn"
+
+if PACKAGE not in sys.modules:
+    _package = types.ModuleType(PACKAGE)
+    _package.__path__ = [_HERE]
+    sys.modules[PACKAGE] = _package
+
+import contextlib
+
+from _ringcorn import asgi, beat, lifespan, link, loops, target, wire  # noqa: E402
+
+CHANNEL = 3
+#: After the stream's end: what the application's shutdown may take.
+LEAVE_SECONDS = 5.0
+
+
+def read_hello(sock):
+    """The first record, read before there is an event loop. (settings, generation)"""
+    data = b""
+    while True:
+        if len(data) >= wire.HEADER_BYTES:
+            length, kind, _, _, generation = wire.HEADER.unpack_from(data)
+            if kind != wire.HELLO:
+                raise SystemExit("worker.py is started by Ringcorn, not by hand.")
+            if len(data) >= wire.HEADER_BYTES + length:
+                break
+            wanted = wire.HEADER_BYTES + length - len(data)
+        else:
+            wanted = wire.HEADER_BYTES - len(data)
+        piece = sock.recv(wanted)
+        if not piece:
+            raise SystemExit(0)
+        data += piece
+    return json.loads(data[wire.HEADER_BYTES :]), generation
+
+
+def leave_anyway():
+    """Ends the process when nothing else has, a while later."""
+    time.sleep(LEAVE_SECONDS)
+    os._exit(1)
+
+
+class Worker:
+    """What the requests of this process share."""
+
+    def __init__(self, settings, generation, loop, loop_name, sock):
+        self.settings = settings
+        self.generation = generation
+        self.loop = loop
+        self.loop_name = loop_name
+        self.sock = sock
+        self.outlet = link.Outlet(loop, sock.dup())
+        self.outlet.sock.setblocking(False)
+        self.starter = loops.Starter(loop)
+        self.requests = {}
+        self.app = None
+        self.lifespan = None
+        self.interface = "asgi"
+        self.wsgi = None
+        self.leaving = False
+        self._heads = {}
+        self._ended = asyncio.Event()
+        self._idle = asyncio.Event()
+
+    # ---- from the front --------------------------------------------------------
+
+    def took(self, kind, flags, request_id, payload):
+        """A record has arrived."""
+        if kind == wire.HEAD:
+            self._head(flags, request_id, payload)
+        elif kind == wire.PING:
+            self._put(wire.BEAT, beat.payload(self, payload))
+        elif kind == wire.DRAIN:
+            self.leaving = True
+            self._ended.set()
+        else:
+            request = self.requests.get(request_id)
+            if request is None:
+                return
+            if kind == wire.BODY:
+                request.body(flags, payload)
+            elif kind == wire.CREDIT:
+                request.credit(payload)
+            elif kind == wire.DISCONNECT:
+                request.disconnect(flags)
+            elif kind == wire.REFUSED:
+                request.refused(payload)
+
+    def _head(self, flags, request_id, payload):
+        if self._heads or flags & wire.MORE:
+            payload = self._heads.pop(request_id, b"") + payload
+            if flags & wire.MORE:
+                self._heads[request_id] = payload
+                return
+        scope = asgi.build_scope(payload, self.lifespan.state)
+        if self.wsgi is not None:
+            self.requests[request_id] = self.wsgi.start(request_id, flags, scope)
+            return
+        request = asgi.HttpRequest(self, request_id, flags, scope)
+        self.requests[request_id] = request
+        task = self.starter.start(request.run(self.app))
+        if not task.done():
+            request.task = task
+
+    def turn_read(self):
+        """All that arrived together has been handed out."""
+        self.starter.turn_read()
+
+    def finished(self, request):
+        self.requests.pop(request.id, None)
+        request.task = None
+        if self.leaving and not self.requests:
+            self._idle.set()
+
+    def finished_in_thread(self, request):
+        self.requests.pop(request.id, None)
+        if self.leaving:
+            self.loop.call_soon_threadsafe(self._check_idle)
+
+    def _check_idle(self):
+        if not self.requests:
+            self._idle.set()
+
+    def front_lost_while_stuck(self):
+        """From the heartbeat's thread: nobody reads any more."""
+        if not self._ended.is_set():
+            leave_anyway()
+
+    def front_gone(self):
+        self.leaving = True
+        self.outlet.dead = True
+        for request in list(self.requests.values()):
+            request.disconnect(wire.GONE)
+        self._ended.set()
+        threading.Thread(target=leave_anyway, daemon=True).start()
+
+    def _put(self, kind, payload):
+        self.outlet.put_now(wire.record(kind, 0, 0, self.generation, payload), True)
+
+    def _put_json(self, kind, value):
+        text = json.dumps(value).encode()
+        self._put(kind, text[: wire.MOST_PAYLOAD_BYTES])
+
+    # ---- life ------------------------------------------------------------------
+
+    def fail(self, sentence, trace=""):
+        message = {"message": sentence[:8000], "traceback": trace[-16000:]}
+        self._put_json(wire.FAILED, message)
+
+    def load(self):
+        """Imports the application. Raises TargetError."""
+        settings = self.settings
+        app, shown = target.load(settings["target"], settings.get("appDir"), settings.get("factory", False))
+        interface = settings.get("interface", "auto")
+        if interface == "auto":
+            interface = target.interface_of(app)
+        self.interface = interface
+        if interface == "asgi2":
+            app = target.as_asgi3(app)
+        elif interface == "wsgi":
+            from _ringcorn import wsgi
+
+            self.wsgi = wsgi.Pool(self, app, settings.get("threads") or 0)
+        self.app = app
+        return shown
+
+    async def serve(self):
+        """From loading to the end; returns the exit code."""
+        beat.start(self)
+        try:
+            shown = self.load()
+            mode = self.settings.get("lifespan", "auto")
+            if self.wsgi is not None:
+                mode = "off"
+            self.lifespan = lifespan.Lifespan(self.app, mode, self.loop)
+            await self.lifespan.startup()
+        except target.TargetError as error:
+            self.fail(error.sentence, error.trace)
+            return 1
+        except lifespan.StartupFailed as error:
+            trace = target.own_trace(error.__cause__) if error.__cause__ else ""
+            self.fail(f"The application's startup failed: {error}", trace)
+            return 1
+        make = self.loop.create_connection
+        await make(lambda: link.Link(self), sock=self.sock)
+        facts = {
+            "pid": os.getpid(),
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "loop": self.loop_name,
+            "interface": self.interface,
+            "app": shown,
+        }
+        self._put_json(wire.READY, facts)
+        await self._ended.wait()
+        return await self._leave()
+
+    async def _leave(self):
+        """Finishes what is in flight, then the lifespan."""
+        if self.requests and not self.outlet.dead:
+            await self._idle.wait()
+        elif self.requests:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), LEAVE_SECONDS / 2)
+        problem = await self.lifespan.shutdown()
+        self._put_json(wire.STOPPED, {"message": problem})
+        return 0 if problem is None else 1
+
+
+def configure_logging(path):
+    """--log-config: JSON, YAML (with PyYAML) or fileConfig's format."""
+    import logging.config
+
+    if path.endswith(".json"):
+        with open(path, encoding="utf-8") as file:
+            logging.config.dictConfig(json.load(file))
+    elif path.endswith((".yaml", ".yml")):
+        import yaml
+
+        with open(path, encoding="utf-8") as file:
+            logging.config.dictConfig(yaml.safe_load(file))
+    else:
+        logging.config.fileConfig(path, disable_existing_loggers=False)
+
+
+def steady_output():
+    """Lines leave when they are whole, so that the streams keep their order."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(line_buffering=True)
+
+
+def main():
+    # A copy above 3 that no child of the application inherits.
+    sock = socket.socket(fileno=os.dup(CHANNEL))
+    os.close(CHANNEL)
+    sock.setblocking(True)
+    settings, generation = read_hello(sock)
+    # The folder of this file must not answer the application's imports.
+    if sys.path and os.path.abspath(sys.path[0]) == _HERE:
+        del sys.path[0]
+    steady_output()
+    # Ctrl-C and a hang-up reach the whole group: the front decides what they mean.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    failed = None
+    try:
+        if settings.get("logConfig"):
+            configure_logging(settings["logConfig"])
+        loop, loop_name = loops.new_loop(settings.get("loop", "auto"))
+    except ImportError as error:
+        failed = (
+            f"{sys.executable} does not have the package {error.name}; install it "
+            "there, or leave the option away that asks for it."
+        )
+    except Exception as error:
+        failed = f"--log-config {settings['logConfig']} can't be used: {error}."
+    if failed is not None:
+        message = json.dumps({"message": failed, "traceback": ""}).encode()
+        sock.sendall(wire.record(wire.FAILED, 0, 0, generation, message))
+        return 1
+    asyncio.set_event_loop(loop)
+    code = 1
+    try:
+        code = loop.run_until_complete(_run(settings, generation, loop, loop_name, sock))
+    except Exception:
+        traceback.print_exc()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of the application must not keep a worker that has said goodbye.
+    threading.Thread(target=leave_anyway, daemon=True).start()
+    return code
+
+
+async def _run(settings, generation, loop, loop_name, sock):
+    sock.setblocking(False)
+    worker = Worker(settings, generation, loop, loop_name, sock)
+    loop.add_signal_handler(signal.SIGTERM, worker.took, wire.DRAIN, 0, 0, b"")
+    return await worker.serve()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

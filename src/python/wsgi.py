@@ -1,0 +1,401 @@
+"""WSGI applications (PEP 3333) on a pool of threads.
+
+One request occupies one thread from its start to the end of its iterator. Input and
+output are streamed through the same credit as ASGI's.
+"""
+
+import io
+import logging
+import os
+import queue
+import sys
+import threading
+from marshal import loads
+
+from . import wire
+
+logger = logging.getLogger("ringcorn.error")
+
+#: What a request can wait for: a file, a database, another server.
+DEFAULT_THREADS = max(8, min(32, 4 * (os.cpu_count() or 1)))
+FILE_CHUNK_BYTES = 64 * 1024
+
+
+class ClientDisconnected(OSError):
+    """What the application writes can't arrive, or its input ended early."""
+
+
+class Pool:
+    """Runs requests on a fixed number of threads, in the order of their arrival."""
+
+    def __init__(self, worker, app, threads):
+        self.worker = worker
+        self.app = app
+        self.jobs = queue.SimpleQueue()
+        self.count = threads or DEFAULT_THREADS
+        for number in range(self.count):
+            name = f"ringcorn-wsgi-{number}"
+            threading.Thread(target=self._serve, name=name, daemon=True).start()
+
+    def start(self, request_id, flags, scope):
+        request = WsgiRequest(self.worker, request_id, flags, scope)
+        self.jobs.put(request)
+        return request
+
+    def _serve(self):
+        while True:
+            request = self.jobs.get()
+            try:
+                request.run(self.app)
+            finally:
+                self.worker.finished_in_thread(request)
+
+
+class FileWrapper:
+    """wsgi.file_wrapper: a real file, from its start to its end, becomes a pathsend."""
+
+    def __init__(self, file, block_size=FILE_CHUNK_BYTES):
+        self.file = file
+        self.block_size = block_size
+        if hasattr(file, "close"):
+            self.close = file.close
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        data = self.file.read(self.block_size)
+        if not data:
+            raise StopIteration
+        return data
+
+    def path(self, owed):
+        """The file's path if the whole of it is what is to be sent, or None."""
+        try:
+            name = self.file.name
+            if not isinstance(name, (str, bytes)) or self.file.tell() != 0:
+                return None
+            status = os.fstat(self.file.fileno())
+            path = os.fsencode(os.path.abspath(name))
+            found = os.stat(path)
+        except (AttributeError, OSError, ValueError, TypeError):
+            return None
+        same = (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino)
+        if not same or (owed is not None and owed != status.st_size):
+            return None
+        return path
+
+
+class Input(io.RawIOBase):
+    """wsgi.input: reads what the client sends, and waits for it."""
+
+    def __init__(self, request):
+        self._request = request
+        self._rest = b""
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        if not self._rest:
+            self._rest = self._request.next_piece()
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+class WsgiRequest:
+    """A request and its response; `run` and what it calls belong to a pool thread."""
+
+    __slots__ = (
+        "id",
+        "worker",
+        "generation",
+        "scope",
+        "outlet",
+        "task",
+        "_changed",
+        "_pieces",
+        "_body_ended",
+        "_on_demand",
+        "_taken",
+        "_gone",
+        "_error",
+        "_credit",
+        "_head",
+        "_head_sent",
+        "_owed",
+        "_complete",
+    )
+
+    def __init__(self, worker, request_id, flags, scope):
+        self.id = request_id
+        self.worker = worker
+        self.generation = worker.generation
+        self.scope = scope
+        self.outlet = worker.outlet
+        self.task = None
+        self._changed = None
+        self._pieces = []
+        self._body_ended = bool(flags & wire.LAST)
+        self._on_demand = flags & wire.ON_DEMAND
+        self._taken = 0
+        self._gone = False
+        self._error = None
+        self._credit = wire.WINDOW_BYTES
+        self._head = None
+        self._head_sent = False
+        self._owed = None
+        self._complete = False
+        if not self._body_ended:
+            self._changed = threading.Condition()
+
+    # ---- from the front, in the loop's thread ----------------------------------
+
+    def body(self, flags, payload):
+        with self._condition():
+            if payload and not flags & wire.TRAILERS:
+                self._pieces.append(payload)
+            elif flags & wire.TRAILERS:
+                loads(payload)
+            if flags & wire.LAST:
+                self._body_ended = True
+            self._changed.notify_all()
+
+    def disconnect(self, flags):
+        with self._condition():
+            if flags & wire.GONE:
+                self._gone = True
+            self._changed.notify_all()
+
+    def refused(self, text):
+        error = RuntimeError(text.decode("utf-8", "replace"))
+        with self._condition():
+            self._error = error
+            self._changed.notify_all()
+        if self._complete:
+            logger.error("The response could not be sent: %s", error)
+
+    def credit(self, payload):
+        with self._condition():
+            self._credit += wire.U32.unpack(payload)[0]
+            self._changed.notify_all()
+
+    def _condition(self):
+        # Made on demand: most requests never wait for anything.
+        if self._changed is None:
+            with _MAKING:
+                if self._changed is None:
+                    self._changed = threading.Condition()
+        return self._changed
+
+    # ---- in the pool's thread --------------------------------------------------
+
+    def next_piece(self):
+        """The next bytes of the body; empty at its end."""
+        with self._condition() as _:
+            if self._on_demand:
+                self._on_demand = 0
+                self._give_credit(wire.WINDOW_BYTES)
+            while not self._pieces:
+                if self._body_ended:
+                    return b""
+                if self._gone or self._complete:
+                    raise ClientDisconnected("the client has disconnected")
+                self._changed.wait()
+            pieces = self._pieces
+            self._pieces = []
+            ended = self._body_ended
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if not ended:
+            self._taken += len(data)
+            if self._taken >= wire.CREDIT_BYTES:
+                self._give_credit(self._taken)
+                self._taken = 0
+        return data
+
+    def run(self, app):
+        if self._gone:
+            return
+        result = None
+        try:
+            try:
+                result = app(self._environ(), self._start_response)
+                self._send_result(result)
+            finally:
+                if hasattr(result, "close"):
+                    result.close()
+        except BaseException as error:
+            self._raised(error)
+
+    def _raised(self, error):
+        if self._gone and isinstance(error, OSError):
+            return
+        logger.error("Exception in WSGI application", exc_info=error)
+        if not self._complete:
+            text = f"{type(error).__name__}: {error}".encode("utf-8", "replace")
+            self._put(wire.DONE, wire.RAISED, text[:1000])
+            self._complete = True
+
+    def _send_result(self, result):
+        if isinstance(result, FileWrapper) and self._head and not self._head_sent:
+            path = result.path(self._owed)
+            if path is not None and len(path) < 4096:
+                self._send_path(path)
+                return
+        # With one block the whole answer can leave at once, its length known.
+        single = isinstance(result, (list, tuple)) and len(result) == 1
+        if single and self._owed is None and self._head and not self._head_sent:
+            self._send(result[0], True)
+            return
+        if single and self._head and len(result[0]) == self._owed:
+            self._send(result[0], True)
+            return
+        for block in result:
+            if block:
+                self._send(block, False)
+        self._send(b"", True)
+
+    def _start_response(self, status, headers, exc_info=None):
+        if exc_info:
+            try:
+                if self._head_sent:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None
+        elif self._head is not None:
+            raise AssertionError("start_response called again without exc_info")
+        if not isinstance(status, str) or not status[:3].isdigit():
+            raise AssertionError(f"not a status: {status!r}")
+        pairs = [(_latin1(name), _latin1(value)) for name, value in headers]
+        count, block = wire.encode_fields(pairs)
+        if len(block) > wire.MOST_PAYLOAD_BYTES - 6:
+            raise ValueError("More than 64 KB of headers.")
+        code = int(status[:3])
+        self._owed = None
+        if code not in (204, 304) and self.scope["method"] != "HEAD":
+            for name, value in pairs:
+                if name.lower() == b"content-length" and value.isdigit():
+                    self._owed = int(value)
+        self._head = (code, count, block)
+        return self._write
+
+    def _write(self, data):
+        """PEP 3333's `write` callable."""
+        self._send(data, False)
+
+    def _send(self, data, last):
+        if self._head is None:
+            raise AssertionError("write before start_response")
+        if not isinstance(data, bytes):
+            raise AssertionError(f"the body must be bytes, not {type(data).__name__}")
+        if self._owed is not None:
+            if len(data) > self._owed:
+                raise ValueError("Response content longer than Content-Length")
+            if last and len(data) < self._owed:
+                raise ValueError("Response content shorter than Content-Length")
+            self._owed -= len(data)
+        at = 0
+        length = len(data)
+        while True:
+            head = b"" if self._head_sent else wire.start_payload(*self._head)
+            room = wire.MOST_PAYLOAD_BYTES - len(head)
+            count = min(length - at, room)
+            if count:
+                count = min(count, self._claim(count))
+            ends = last and at + count == length
+            kind = wire.RESPONSE_BODY if self._head_sent else wire.RESPONSE
+            self._head_sent = True
+            self._complete = ends
+            piece = data[at : at + count]
+            self._put(kind, wire.LAST if ends else 0, head + piece)
+            at += count
+            if at >= length:
+                return
+
+    def _claim(self, count):
+        """Waits for credit; returns how many bytes may go."""
+        if self.outlet.blocked:
+            self.outlet.wait_drained()
+        if self._credit < count or self._gone or self._error:
+            with self._condition():
+                while self._credit <= 0 and not self._gone and self._error is None:
+                    self._changed.wait()
+            if self._gone:
+                raise ClientDisconnected("the client has disconnected")
+            if self._error is not None:
+                raise self._error
+        with self._condition():
+            count = min(count, self._credit)
+            self._credit -= count
+        return count
+
+    def _send_path(self, path):
+        self._head_sent = self._complete = True
+        self._put(wire.RESPONSE, wire.MORE, wire.start_payload(*self._head))
+        self._put(wire.PATHSEND, wire.LAST, path)
+
+    def _put(self, kind, flags, payload):
+        self.outlet.put_now(wire.record(kind, flags, self.id, self.generation, payload))
+
+    def _give_credit(self, count):
+        payload = wire.U32.pack(count)
+        kind = wire.RESPONSE_CREDIT
+        record = wire.record(kind, 0, self.id, self.generation, payload)
+        self.outlet.put_now(record, True)
+
+    def _environ(self):
+        scope = self.scope
+        server = scope["server"] or ("localhost", None)
+        root = scope["root_path"]
+        path = scope["path"]
+        if root and path.startswith(root):
+            path = path[len(root) :]
+        environ = {
+            "REQUEST_METHOD": scope["method"],
+            "SCRIPT_NAME": root.encode("utf-8").decode("latin-1"),
+            "PATH_INFO": path.encode("utf-8", "surrogateescape").decode("latin-1"),
+            "QUERY_STRING": scope["query_string"].decode("latin-1"),
+            "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+            "SERVER_NAME": server[0],
+            "SERVER_PORT": str(server[1] or 0),
+            "SERVER_SOFTWARE": "ringcorn",
+            "RAW_URI": scope["raw_path"].decode("latin-1"),
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": scope["scheme"],
+            "wsgi.input": io.BufferedReader(Input(self), FILE_CHUNK_BYTES),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": self.worker.wsgi.count > 1,
+            "wsgi.multiprocess": self.worker.settings.get("workers", 1) > 1,
+            "wsgi.run_once": False,
+            "wsgi.file_wrapper": FileWrapper,
+            "wsgi.input_terminated": True,
+        }
+        if scope["client"]:
+            environ["REMOTE_ADDR"] = scope["client"][0]
+            environ["REMOTE_PORT"] = str(scope["client"][1])
+        for name, value in scope["headers"]:
+            key = name.decode("latin-1").upper().replace("-", "_")
+            if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+                # A field name with an underscore would pass for one with a hyphen.
+                if b"_" in name:
+                    continue
+                key = "HTTP_" + key
+            text = value.decode("latin-1")
+            if key in environ:
+                text = environ[key] + (";" if key == "HTTP_COOKIE" else ",") + text
+            environ[key] = text
+        return environ
+
+
+_MAKING = threading.Lock()
+
+
+def _latin1(text):
+    if not isinstance(text, str):
+        raise AssertionError(f"headers must be strings, not {type(text).__name__}")
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise wire.FieldError(f"header {text!r} has a character above U+00FF") from None
