@@ -3,11 +3,27 @@
  * They are encoded once; the Date line once a second.
  */
 import type { OutBuffer } from "../protocol/buffer.ts";
-import { type HeadEncoder, prepareField, putPrepared, SEEN_DATE, SEEN_SERVER } from "../protocol/http1/encoder.ts";
+import {
+  EncodeError,
+  type HeadEncoder,
+  prepareField,
+  putPrepared,
+  SEEN_DATE,
+  SEEN_SERVER,
+} from "../protocol/http1/encoder.ts";
 
 const NO_BYTES = new Uint8Array(0);
 const COLON = 0x3a;
 const LF = 0x0a;
+
+/** What delimits messages and connections is decided for each response. */
+const FRAMING: ReadonlySet<string> = new Set([
+  "content-length",
+  "transfer-encoding",
+  "connection",
+  "keep-alive",
+  "upgrade",
+]);
 
 interface Custom {
   readonly lowerName: string;
@@ -24,6 +40,9 @@ export class DefaultFields {
 
   /** @throws EncodeError when a custom name or value is not allowed on the wire */
   constructor(serverHeader: boolean, dateHeader: boolean, custom: readonly (readonly [string, string])[]) {
+    for (const [name] of custom) {
+      if (FRAMING.has(name.toLowerCase())) throw new EncodeError(`${name} is the server's own business`);
+    }
     this.#custom = custom.map(([name, value]) => ({ lowerName: name.toLowerCase(), line: prepareField(name, value) }));
     const ownServer = this.#custom.some(({ lowerName }) => lowerName === "server");
     this.#server = serverHeader && !ownServer ? prepareField("server", "ringcorn") : NO_BYTES;

@@ -60,7 +60,12 @@ export class Lifespan {
       this.#app(
         scope,
         () => this.#receive(),
-        (event) => this.#send(event),
+        (event) => {
+          const sent = this.#send(event);
+          // Refused, and not awaited by the application: no reason to end the process.
+          sent.catch(noop);
+          return sent;
+        },
       );
     call().then(
       () => this.#returned(),
@@ -120,6 +125,8 @@ export class Lifespan {
     else this.#askShutdown.resolve();
   }
 }
+
+function noop(): void {}
 
 interface Deferred<T> {
   readonly promise: Promise<T>;

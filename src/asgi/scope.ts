@@ -137,7 +137,7 @@ export class ScopeBuilder {
   }
 
   #emptyRawPath(parser: Http1Parser): Uint8Array {
-    return parser.targetForm === ABSOLUTE ? join(this.#rootPathBytes, SLASH) : this.#rootPathBytes;
+    return parser.targetForm === ABSOLUTE ? join(this.#rootPathBytes, SLASH) : this.#rootPathBytes.slice();
   }
 
   #forwarded(parser: Http1Parser, scope: HttpScope): HttpScope {

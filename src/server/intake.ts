@@ -71,7 +71,7 @@ export class Intake {
   hold(chunk: Uint8Array, length: number, limits: ServerLimits): void {
     this.#held ??= new HeldInput();
     const held = this.#held;
-    held.add(this.#ownsChunks ? chunk : chunk.slice(0, length), length);
+    held.add(chunk, length, this.#ownsChunks);
     if (held.bytes >= limits.pipelinedBytes || held.heads >= limits.pipelinedRequests) this.pause();
   }
 
