@@ -8,6 +8,7 @@ import * as wire from "../protocol/http1/encoder.ts";
 import type { HttpCycle } from "./cycle.ts";
 import type { CycleHost, SendableFile } from "./cycle-host.ts";
 import { ClientDisconnected, ProtocolViolation } from "./errors.ts";
+import { CRLF_AND, headError, putFields } from "./response-fields.ts";
 import * as states from "./response-states.ts";
 import type {
   HttpResponseBodyEvent,
@@ -17,7 +18,6 @@ import type {
   HttpResponseTrailersEvent,
   HttpScope,
   SendEvent,
-  SentHeader,
 } from "./types.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -218,7 +218,7 @@ export abstract class ResponseSender {
     if (encoder.seen & wire.SEEN_CONNECTION_CLOSE || endsByClose || this.owesContinue || this.host.mustClose()) {
       this.keepAlive = false;
     }
-    if (status !== 204 && length >= 0) wire.putContentLength(out, length);
+    if (given < 0 && length >= 0 && status !== 204) wire.putContentLength(out, length);
     else if (this.#chunked) wire.putChunkedFraming(out);
     if (!this.keepAlive) wire.putConnection(out, true);
     else if (this.#isOneZero) wire.putConnection(out, false);
@@ -420,34 +420,4 @@ export abstract class ResponseSender {
   }
 }
 
-/** CRLF that ends a chunk, then the last chunk: by the length of what follows. */
-const CRLF_AND: Readonly<Record<number, Uint8Array>> = {
-  [wire.LAST_CHUNK.length]: joined(wire.CRLF, wire.LAST_CHUNK),
-  [wire.LAST_CHUNK_LINE.length]: joined(wire.CRLF, wire.LAST_CHUNK_LINE),
-};
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
-}
-
-/** Arrays, which is what most applications send, are walked without iterators. */
-function putFields(out: OutBuffer, encoder: HeadEncoder, headers: Iterable<SentHeader>): void {
-  if (Array.isArray(headers)) {
-    for (let i = 0; i < headers.length; i++) {
-      const pair: SentHeader = headers[i];
-      encoder.field(out, pair[0], pair[1]);
-    }
-  } else for (const [name, value] of headers) encoder.field(out, name, value);
-}
-
 function noop(): void {}
-
-function headError(error: unknown): unknown {
-  if (error instanceof wire.EncodeError) return new ProtocolViolation(error.message);
-  return error instanceof TypeError
-    ? new ProtocolViolation("headers must be pairs of a name and a value, each bytes or a string")
-    : error;
-}

@@ -12,7 +12,7 @@ import { PARENT_GONE, wantsParentWatch, watchParent } from "../supervise/parent.
 import { onStopSignals, STOPPING } from "../supervise/signals.ts";
 import { supervise } from "../supervise/supervisor.ts";
 import type { WatchOptions } from "../supervise/watch.ts";
-import { runWorker } from "../supervise/worker.ts";
+import { failureText, runWorker } from "../supervise/worker.ts";
 import { type Config, DEFAULT_COMMAND } from "./config.ts";
 
 /** What is served when the command line names no application. */
@@ -48,6 +48,11 @@ async function loadConfigured({ runtime, config, builtIn, library }: ServeContex
   return loadApplication(runtime, { target: config.app, appDir, factory });
 }
 
+/** What an application's forgotten promise or timer throws is logged; the requests of others go on. */
+function surviveStrayErrors({ runtime, logger }: ServeContext): void {
+  runtime.onStrayError((error) => logger.error(`an error that the application handles nowhere\n${failureText(error)}`));
+}
+
 /** Serves in this process until a signal, or the parent's end. */
 export async function serveAlone(context: ServeContext): Promise<number> {
   const { runtime, config, logger } = context;
@@ -71,6 +76,7 @@ export async function serveAlone(context: ServeContext): Promise<number> {
     if (wantsParentWatch(config.command.exitWithParent, runtime.env())) watchParent(runtime, () => stop(PARENT_GONE));
     const run = async (): Promise<void> => {
       const server = await startServer(await loadConfigured(context), config.server, serverParts(context));
+      surviveStrayErrors(context);
       stopServer = () => server.stop();
       context.onServing(server.address);
       await server.stopped;
@@ -116,6 +122,7 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
       const app = await loadConfigured(context);
       const options: ServerOptions = { ...config.server, ...bind };
       const server = await startServer(app, options, serverParts(context));
+      surviveStrayErrors(context);
       if (config.command.maxRequests > 0) {
         const limit = requestLimit(config, Math.random);
         server.onRequest = () => {

@@ -57,11 +57,17 @@ function exit(code: number): never {
   process.exit(code);
 }
 
+function onStrayError(listener: (error: unknown) => void): void {
+  process.on("uncaughtException", listener);
+  process.on("unhandledRejection", listener);
+}
+
 /** The part of `Runtime` that is the same on both runtimes. */
 export const nodeRuntime = {
   now: () => performance.now(),
   descriptorLimit,
   onSignal,
+  onStrayError,
   parentPid: () => process.ppid,
   pid: process.pid,
   importModule: (path: string): Promise<Record<string, unknown>> =>

@@ -146,6 +146,11 @@ export interface Runtime {
   /** The soft limit of open descriptors, or undefined where it can't be read. */
   descriptorLimit(): number | undefined;
   onSignal(signal: SignalName, listener: () => void): () => void;
+  /**
+   * Hears of errors that nobody handles (an uncaught exception, a rejection without handler) in place of the runtime,
+   * which would end the process.
+   */
+  onStrayError(listener: (error: unknown) => void): void;
   /** The parent's process id now (it changes when the parent dies). */
   parentPid(): number;
   readonly pid: number;

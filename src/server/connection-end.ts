@@ -27,6 +27,9 @@ export const DEADLINE_HEAD = 2;
 export const DEADLINE_BODY = 3;
 export const DEADLINE_LINGER = 4;
 
+/** When the server stops: for heads that are half received and for closing connections. */
+export const STOP_GRACE_MS = 1000;
+
 export abstract class ConnectionEnd {
   /** Position in the server's list of connections. */
   slot = 0;
@@ -160,7 +163,8 @@ export abstract class ConnectionEnd {
     const { limits } = this.context.options;
     this.phase = LINGERING;
     this.#lingerBytes = limits.lingerBytes;
-    this.setDeadline(DEADLINE_LINGER, this.context.now + limits.lingerTimeoutMs);
+    const patienceMs = this.context.stopping ? STOP_GRACE_MS : limits.lingerTimeoutMs;
+    this.setDeadline(DEADLINE_LINGER, this.context.now + Math.min(patienceMs, limits.lingerTimeoutMs));
     this.socket.shutdown();
   }
 

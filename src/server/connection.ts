@@ -18,6 +18,7 @@ import {
   FINISHING,
   LINGERING,
   OPEN,
+  STOP_GRACE_MS,
 } from "./connection-end.ts";
 import type { ServerContext } from "./context.ts";
 import { identify, type Peer } from "./peer.ts";
@@ -25,9 +26,6 @@ import { logAccess, logApplicationError, logDebugEvent, refusalApp } from "./res
 
 /** Answers of pipelined requests leave in the middle of a turn once this much has gathered. */
 const FLUSH_BYTES = 16 * 1024;
-
-/** When the server stops: for heads that are half received and for closing connections. */
-const STOP_GRACE_MS = 1000;
 
 export class Connection extends ConnectionEnd implements SocketHandler, CycleHost {
   #cycle: HttpCycle | null = null;

@@ -78,6 +78,9 @@ export async function startServer(
  */
 const ACCEPT_GRACE_MS = 20;
 
+/** Requests that start from microtasks before the event loop gets a turn. */
+const WAKES_PER_TURN = 128;
+
 /** Soft descriptor limit less the reserve; half of it where that leaves nothing. */
 export function connectionCap(asked: number, descriptorLimit: number | undefined): number {
   if (descriptorLimit === undefined) return asked > 0 ? asked : Number.POSITIVE_INFINITY;
@@ -95,12 +98,12 @@ class Server implements ServerHandle {
   #capReported = false;
   #listener: Listener | undefined;
   #flushQueue: Flushable[] = [];
-  #wakeQueue: Connection[] = [];
-  #wakeUp: () => void = noop;
+  readonly #wakeQueue: Connection[] = [];
+  readonly #serveWoken = () => this.#resumeWoken();
+  #wokenThisTurn = 0;
   #settleStopped: () => void = noop;
   #stopping: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
-  #ended = false;
 
   constructor(
     app: Application,
@@ -142,7 +145,6 @@ class Server implements ServerHandle {
     this.stopped = new Promise((resolve) => {
       this.#settleStopped = resolve;
     });
-    this.#serveWoken();
   }
 
   get address(): SocketAddress {
@@ -221,42 +223,39 @@ class Server implements ServerHandle {
   #flushAll(): void {
     const queue = this.#flushQueue;
     this.#flushQueue = [];
+    this.#wokenThisTurn = 0;
     for (const connection of queue) {
       connection.flushQueued = false;
       connection.flush();
     }
   }
 
+  /**
+   * Lets a connection start its next request when the last one was completed from inside an application: in a
+   * microtask, so that the stack does not grow with the pipeline.
+   */
   #wake(connection: Connection): void {
     if (connection.wakeQueued) return;
     connection.wakeQueued = true;
-    this.#wakeQueue.push(connection);
-    this.#wakeUp();
+    if (this.#wakeQueue.push(connection) > 1) return;
+    // A long pipeline must not starve the other connections.
+    if (++this.#wokenThisTurn % WAKES_PER_TURN === 0) this.#context.runtime.defer(this.#serveWoken);
+    else queueMicrotask(this.#serveWoken);
   }
 
-  /**
-   * Starts the next request of connections whose last one was completed from inside an application: from here, so
-   * that the asynchronous context of one request (AsyncLocalStorage) never reaches another.
-   */
-  async #serveWoken(): Promise<void> {
-    while (!this.#ended) {
-      if (this.#wakeQueue.length === 0) {
-        await new Promise<void>((resolve) => {
-          this.#wakeUp = resolve;
-        });
-      }
-      const queue = this.#wakeQueue;
-      this.#wakeQueue = [];
-      for (const connection of queue) {
-        connection.wakeQueued = false;
-        try {
-          connection.resumePump();
-        } catch (error) {
-          this.#context.logger.critical(`a connection failed: ${error instanceof Error ? error.stack : String(error)}`);
-          connection.abort();
-        }
+  #resumeWoken(): void {
+    const queue = this.#wakeQueue;
+    for (let i = 0; i < queue.length; i++) {
+      const connection = queue[i];
+      connection.wakeQueued = false;
+      try {
+        connection.resumePump();
+      } catch (error) {
+        this.#context.logger.critical(`a connection failed: ${error instanceof Error ? error.stack : String(error)}`);
+        connection.abort();
       }
     }
+    queue.length = 0;
   }
 
   async #stop(): Promise<void> {
@@ -302,8 +301,6 @@ class Server implements ServerHandle {
   }
 
   #end(): void {
-    this.#ended = true;
-    this.#wakeUp();
     this.#settleStopped();
   }
 }

@@ -100,6 +100,7 @@ export function statusLine(status: number): Uint8Array {
   return made;
 }
 
+const NO_CONTENT = 204;
 const NAME_BYTE = 1;
 const VALUE_BYTE = 2;
 
@@ -125,11 +126,13 @@ export class HeadEncoder {
   seen = 0;
   /** The value of Content-Length, -1 while there is none. */
   contentLength = -1;
+  #status = 0;
 
   /** Starts a head with its status line. */
   begin(out: OutBuffer, status: number): void {
     this.seen = 0;
     this.contentLength = -1;
+    this.#status = status;
     const line = statusLine(status);
     room(out, line.length);
     out.append(line, 0, line.length);
@@ -166,7 +169,8 @@ export class HeadEncoder {
       if (this.seen & SEEN_CONTENT_LENGTH) throw new EncodeError("Content-Length is given twice");
       this.contentLength = parseLength(bytes, valueStart, valueEnd);
       this.seen |= bit;
-      return false;
+      // RFC 9110 section 8.6: none in a 204.
+      return this.#status !== NO_CONTENT;
     }
     if (bit === SEEN_HOP_BY_HOP) return false;
     if (bit === SEEN_CONNECTION_CLOSE) {
