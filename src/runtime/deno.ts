@@ -29,6 +29,10 @@ const ACCEPT_BACKOFF_MS = 100;
 /** Shown by `Deno` only under --unstable-net; without it, asking for `reusePort` ends the process. */
 const UNSTABLE_NET_MARK = "listenDatagram";
 
+/** What `accept`, or the first call on its connection, says of a peer that is gone. */
+const GONE_CODES: ReadonlySet<string> = new Set(["ENOTCONN", "ECONNABORTED", "ECONNRESET"]);
+const GONE_NAMES: ReadonlySet<string> = new Set(["NotConnected", "ConnectionAborted", "ConnectionReset"]);
+
 const deno = denoNamespace();
 
 function backlogInForce(options: ListenOptions): number | undefined {
@@ -50,10 +54,18 @@ async function acceptLoop(raw: DenoListener, context: ConnectionContext, isOpen:
       DenoSocket.open(connection, context);
     } catch (error) {
       if (!isOpen()) return;
+      // Accepting must not wait for each peer that resets at once: a few of them would lock everybody else out.
+      if (isGoneAlready(error)) continue;
       if (!isOutOfDescriptors(error)) context.onError(error);
       await new Promise((resolve) => setTimeout(resolve, ACCEPT_BACKOFF_MS));
     }
   }
+}
+
+/** The peer has reset the connection before it could be accepted. */
+function isGoneAlready(error: unknown): boolean {
+  const { code, name } = (error ?? {}) as { code?: string; name?: string };
+  return GONE_CODES.has(code ?? "") || GONE_NAMES.has(name ?? "");
 }
 
 /** Tried again in silence: it ends when connections do, and saying so each time would fill the log. */

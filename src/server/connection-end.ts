@@ -129,8 +129,10 @@ export abstract class ConnectionEnd {
 
   // ---- the end ---------------------------------------------------------------------------------------------
 
+  /** A dead socket is let go with the next sweep: not from here, since a cycle may be in the middle of its output. */
   protected stuck(): void {
-    this.writeDeadline = this.context.now + this.context.options.limits.writeTimeoutMs;
+    const { now, options } = this.context;
+    this.writeDeadline = this.exchange?.outlet.dead === true ? now : now + options.limits.writeTimeoutMs;
   }
 
   protected answerAndFinish(status: number, isHead: boolean): void {

@@ -196,7 +196,9 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   /** Acts on a deadline that has passed. */
   sweep(now: number): void {
     if (this.writeDeadline !== 0 && now >= this.writeDeadline) {
-      this.context.logger.info("a client took no byte of its response in time; connection reset");
+      if (this.exchange?.outlet.dead !== true) {
+        this.context.logger.info("a client took no byte of its response in time; connection reset");
+      }
       this.reset();
       return;
     }

@@ -10,6 +10,8 @@ export class Outlet {
   readonly out = new OutBuffer();
   /** The socket takes nothing until `onDrain`. */
   blocked = false;
+  /** The socket will never take anything again. */
+  dead = false;
   #socket: Socket | null = null;
   #waiters: Waiters<boolean> | null = null;
 
@@ -22,6 +24,7 @@ export class Outlet {
     this.#waiters?.wakeAll(false);
     this.#socket = null;
     this.blocked = false;
+    this.dead = false;
     this.out.shrink();
   }
 
@@ -37,12 +40,14 @@ export class Outlet {
     const taken = this.#socket!.write(out.bytes, out.start, out.committed);
     if (taken > 0) out.took(out.start + taken);
     this.blocked = taken < count;
+    this.dead = taken < 0;
   }
 
   /** Offers bytes past the empty buffer; returns how many were taken. */
   writeDirect(bytes: Uint8Array, start: number, end: number): number {
     const taken = this.#socket!.write(bytes, start, end);
     this.blocked = taken < end - start;
+    this.dead = taken < 0;
     return Math.max(taken, 0);
   }
 

@@ -280,3 +280,16 @@ test("send and receive of a request whose connection is gone touch nobody else's
     ["mine"],
   );
 });
+
+test("a socket that says it takes nothing ever again is let go with the next look at the deadlines", async () => {
+  for (const app of [echoPath, inTheMiddle]) {
+    const wired = new Wired(app);
+    const client = wired.connect();
+    client.socket.take = () => -1;
+    await client.send(GET + GET);
+    wired.pass(1);
+    await settle(5);
+    assert.equal(client.socket.ending, "reset");
+    assert.deepEqual([wired.connections.size, wired.context.inFlight, wired.context.pool.lent], [0, 0, 0]);
+  }
+});

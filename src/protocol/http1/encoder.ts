@@ -353,8 +353,8 @@ function putDecimal(into: Uint8Array, at: number, value: number): number {
   return at + digits;
 }
 
-/** Longest chunk-size line: 13 hex digits for 2^53 and its CRLF. */
-export const CHUNK_LINE_BYTES = 15;
+/** Longest chunk-size line: 14 hex digits for 2^53 and its CRLF. */
+export const CHUNK_LINE_BYTES = 16;
 
 /** Appends a chunk-size line (RFC 9112 section 7.1); the caller has made room for CHUNK_LINE_BYTES. */
 export function putChunkLine(out: OutBuffer, size: number): void {
