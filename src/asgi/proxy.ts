@@ -59,15 +59,22 @@ export class TrustedPeers {
   }
 }
 
-/** `1.2.3.4`, `1.2.3.4:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`. */
+const PORT_MAX = 65_535;
+
+/** `1.2.3.4`, `1.2.3.4:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`; no octal or short forms of IPv4. */
 function parseEntry(text: string): readonly [host: string, port: number] | undefined {
-  if (ipaddr.isValid(text) && /[.:]/.test(text)) return [text, 0];
-  const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
-  if (bracketed !== null)
-    return ipaddr.IPv6.isValid(bracketed[1]) ? [bracketed[1], Number(bracketed[2] ?? 0)] : undefined;
-  const withPort = /^(\d+\.\d+\.\d+\.\d+):(\d{1,5})$/.exec(text);
-  if (withPort !== null) return ipaddr.IPv4.isValid(withPort[1]) ? [withPort[1], Number(withPort[2])] : undefined;
-  return undefined;
+  if (isPlainAddress(text)) return [text, 0];
+  const parts = /^(?:\[([^\]]+)\]|([\d.]+)(?=:))(?::(\d{1,5}))?$/.exec(text);
+  if (parts === null) return undefined;
+  const [, bracketed, dotted, digits = "0"] = parts;
+  const port = Number(digits);
+  if (port > PORT_MAX) return undefined;
+  if (bracketed !== undefined) return ipaddr.IPv6.isValid(bracketed) ? [bracketed, port] : undefined;
+  return ipaddr.IPv4.isValidFourPartDecimal(dotted) ? [dotted, port] : undefined;
+}
+
+function isPlainAddress(text: string): boolean {
+  return ipaddr.IPv4.isValidFourPartDecimal(text) || (text.includes(":") && ipaddr.IPv6.isValid(text));
 }
 
 /** The scheme that the nearest proxy states (the rightmost of a list), or undefined when it is not a known one. */
