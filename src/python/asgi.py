@@ -145,7 +145,9 @@ class HttpRequest:
             self.worker.finished(self)
 
     def _returned(self, result):
-        if self._gone:
+        if self._disconnected:
+            # Nobody waits for an answer: to stop is what an application should do.
+            self._done(0, b"")
             return
         if result is not None:
             logger.error("ASGI callable should return None, but returned %r.", result)

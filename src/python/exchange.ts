@@ -3,6 +3,7 @@
  * ASGI HTTP specification 2.5; the records are drawn in docs/bridge.md.
  */
 import { ClientDisconnected, ProtocolViolation } from "../asgi/errors.ts";
+import { HeaderList } from "../asgi/headers.ts";
 import type { HeaderPair, HttpReceiveEvent, HttpScope, Receive, Send, SentHeader } from "../asgi/types.ts";
 import type { WorkerHost } from "./host.ts";
 import { putScope, trailersPayload } from "./marshal.ts";
@@ -61,7 +62,7 @@ export class Exchange {
     this.#receive = receive;
     this.#send = send;
     const { headers } = scope;
-    this.#headers = Array.isArray(headers) ? headers : [...headers];
+    this.#headers = headers instanceof HeaderList ? headers.pairs() : [...headers];
     this.done = new Promise((resolve, reject) => {
       this.#settle = resolve;
       this.#fail = reject;
@@ -172,7 +173,7 @@ export class Exchange {
     else if (type === wire.RESPONSE_TRAILERS) this.#sendTrailers(flags, bytes, start, end);
     else if (type === wire.EARLY_HINT) this.#hint(bytes, start, end);
     else if (type === wire.PATHSEND) this.#sendPath(TEXT.decode(bytes.subarray(start, end)));
-    else if (type === wire.DONE) this.#applicationEnded(TEXT.decode(bytes.subarray(start, end)));
+    else if (type === wire.DONE) this.#applicationEnded(flags, TEXT.decode(bytes.subarray(start, end)));
     else throw new wire.WireError(`a record of type ${type}`);
   }
 
@@ -245,9 +246,10 @@ export class Exchange {
     else if (!this.#bodyEnded) this.#ask();
   }
 
-  #applicationEnded(text: string): void {
+  #applicationEnded(flags: number, text: string): void {
     this.#release();
-    this.#fail(new ApplicationFailed(text));
+    if (flags & wire.RAISED) this.#fail(new ApplicationFailed(text));
+    else this.#settle();
   }
 
   /** The core would not send what the worker sent. */

@@ -13,6 +13,9 @@ const WRITE_BYTES = 256 * 1024;
 /** Ids end long before they would begin anew: then the worker is replaced. */
 export const MOST_REQUESTS = 0xffff_fff0;
 
+/** Between the end of a worker's stream and its exit. */
+const EXIT_GRACE_MS = 1_000;
+
 const TEXT = new TextDecoder();
 const UTF8 = new TextEncoder();
 
@@ -72,7 +75,7 @@ export interface HostOptions {
   readonly spawn?: Spawn;
 }
 
-export class WorkerHost {
+export class WorkerHost implements wire.RecordTaker {
   readonly generation: number;
   readonly pid: number;
   state: HostState = "loading";
@@ -97,12 +100,13 @@ export class WorkerHost {
   #flushQueued = false;
   #why: string | undefined;
   #exited = false;
+  #exitGuard: ReturnType<typeof setTimeout> | undefined;
 
   constructor(runtime: Pick<Runtime, "defer" | "now">, owner: HostOwner, options: HostOptions) {
     this.#runtime = runtime;
     this.#owner = owner;
     this.generation = options.generation;
-    this.#reader = new wire.RecordReader((...record) => this.#took(...record));
+    this.#reader = new wire.RecordReader(this);
     this.#control.record(wire.HELLO, 0, 0, this.generation, UTF8.encode(JSON.stringify(options.settings)));
     this.#child = (options.spawn ?? spawnStream)({
       command: options.command,
@@ -264,7 +268,15 @@ export class WorkerHost {
     }
   }
 
-  #took(
+  /** For the reader. @throws WireError */
+  expects(type: number, id: number, generation: number): void {
+    if (type < wire.READY || type > wire.STOPPED) throw new wire.WireError(`a record of type ${type}`);
+    if (generation !== this.generation) throw new wire.WireError("a record of another worker");
+    if (id >= this.#nextId) throw new wire.WireError("an answer to no request");
+  }
+
+  /** For the reader. @throws WireError */
+  took(
     type: number,
     flags: number,
     id: number,
@@ -275,9 +287,8 @@ export class WorkerHost {
   ): void {
     // Of one chunk with garbage in the middle, the rest is not looked at.
     if (this.state === "gone") return;
-    if (generation !== this.generation) throw new wire.WireError("a record of another worker");
+    this.expects(type, id, generation);
     if (id === 0) this.#tookOwn(type, bytes, start, end);
-    else if (id >= this.#nextId) throw new wire.WireError("an answer to no request");
     else if (this.state === "loading") throw new wire.WireError("an answer before it was ready");
     else this.#exchanges.get(id)?.took(type, flags, bytes, start, end);
   }
@@ -307,16 +318,20 @@ export class WorkerHost {
     } else if (type !== wire.READY) throw new wire.WireError(`a record of type ${type}`);
   }
 
+  /** The stream has ended: it serves nobody any more. Why, its exit tells, if it comes. */
   #ended(): void {
     if (this.state === "gone") return;
     if (this.#exited) this.#lost(this.#why ?? "it ended");
-    // A worker that closes its stream and stays would serve nobody.
-    else if (this.state !== "draining") this.kill(this.#why ?? "it closed its stream");
+    else {
+      this.state = "draining";
+      this.#exitGuard = setTimeout(() => this.kill(this.#why ?? "it closed its stream"), EXIT_GRACE_MS);
+    }
   }
 
   #lost(why: string): void {
     if (this.state === "gone") return;
     this.state = "gone";
+    clearTimeout(this.#exitGuard);
     this.#child.close();
     const orphans = [...this.#exchanges.values()];
     this.#exchanges.clear();

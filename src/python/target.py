@@ -46,7 +46,7 @@ def _import(name):
         missing = error.name or ""
         if missing and (name == missing or name.startswith(missing + ".")):
             raise TargetError(
-                f"There is no Python module {name} in {os.getcwd()} or on Python's "
+                f"There is no Python module {name} in {sys.path[0]} or on Python's "
                 "path; give module:attribute as in main:app, or its directory with "
                 "--app-dir."
             ) from None

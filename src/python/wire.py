@@ -91,7 +91,7 @@ def decode_fields(count, block):
     if count == 0:
         return []
     parts = iter(bytes(block).split(b"\0"))
-    return list(zip(parts, parts, strict=False))
+    return list(zip(parts, parts))  # noqa: B905 (strict came with 3.10)
 
 
 def start_payload(status, count, block):

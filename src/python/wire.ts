@@ -124,27 +124,34 @@ export class RecordBuffer {
   }
 }
 
-/** Called for each record; the payload is `bytes[start, end)` and may be kept. */
-export type OnRecord = (
-  type: number,
-  flags: number,
-  id: number,
-  generation: number,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-) => void;
+/** Takes each record; the payload is `bytes[start, end)` and may be kept. */
+export interface RecordTaker {
+  /**
+   * The header of a record whose payload has not arrived whole: garbage must not be waited for.
+   * @throws WireError when no such record can come
+   */
+  expects(type: number, id: number, generation: number): void;
+  took(
+    type: number,
+    flags: number,
+    id: number,
+    generation: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void;
+}
 
 /** Cuts a byte stream into records without copying those that arrive whole. */
 export class RecordReader {
-  readonly #onRecord: OnRecord;
+  readonly #taker: RecordTaker;
   /** A record of which a part has arrived; its size is the whole one's once the header is there. */
   #partial: Uint8Array = new Uint8Array(HEADER_BYTES);
   #have = 0;
   #want = HEADER_BYTES;
 
-  constructor(onRecord: OnRecord) {
-    this.#onRecord = onRecord;
+  constructor(taker: RecordTaker) {
+    this.#taker = taker;
   }
 
   /** @throws WireError for a record longer than 64 KiB */
@@ -155,13 +162,13 @@ export class RecordReader {
       at = this.#finishPartial(chunk);
       if (this.#have > 0) return;
     }
-    const onRecord = this.#onRecord;
+    const taker = this.#taker;
     while (end - at >= HEADER_BYTES) {
       const length = checkedLength(chunk, at);
       const start = at + HEADER_BYTES;
       const stop = start + length;
       if (stop > end) break;
-      onRecord(chunk[at + 2], chunk[at + 3], u32(chunk, at + 4), u32(chunk, at + 8), chunk, start, stop);
+      taker.took(chunk[at + 2], chunk[at + 3], u32(chunk, at + 4), u32(chunk, at + 8), chunk, start, stop);
       at = stop;
     }
     if (at < end) this.#keep(chunk, at);
@@ -170,7 +177,10 @@ export class RecordReader {
   #keep(chunk: Uint8Array, at: number): void {
     const count = chunk.length - at;
     this.#want = HEADER_BYTES;
-    if (count >= HEADER_BYTES) this.#want += checkedLength(chunk, at);
+    if (count >= HEADER_BYTES) {
+      this.#want += checkedLength(chunk, at);
+      this.#taker.expects(chunk[at + 2], u32(chunk, at + 4), u32(chunk, at + 8));
+    }
     this.#partial = new Uint8Array(this.#want);
     this.#partial.set(chunk.subarray(at));
     this.#have = count;
@@ -187,6 +197,7 @@ export class RecordReader {
       at += count;
       if (this.#have === HEADER_BYTES && this.#want === HEADER_BYTES) {
         this.#want += checkedLength(this.#partial, 0);
+        this.#taker.expects(this.#partial[2], u32(this.#partial, 4), u32(this.#partial, 8));
         const whole = new Uint8Array(this.#want);
         whole.set(this.#partial);
         this.#partial = whole;
@@ -194,7 +205,7 @@ export class RecordReader {
     }
     const whole = this.#partial;
     this.#have = 0;
-    this.#onRecord(whole[2], whole[3], u32(whole, 4), u32(whole, 8), whole, HEADER_BYTES, whole.length);
+    this.#taker.took(whole[2], whole[3], u32(whole, 4), u32(whole, 8), whole, HEADER_BYTES, whole.length);
     return at;
   }
 }
@@ -221,18 +232,18 @@ export function decodeFields(bytes: Uint8Array, start: number, end: number, coun
     if (start !== end) throw new WireError("fields that nobody counted");
     return pairs;
   }
-  let at = start;
-  for (let i = 0; i < count; i++) {
-    const nameEnd = bytes.indexOf(0, at);
-    if (nameEnd < 0 || nameEnd >= end) throw new WireError("fewer fields than counted");
-    const valueStart = nameEnd + 1;
-    let valueEnd = i === count - 1 ? end : bytes.indexOf(0, valueStart);
-    if (valueEnd < 0 || valueEnd > end) valueEnd = end;
-    if (valueEnd === end && i < count - 1) throw new WireError("fewer fields than counted");
-    pairs.push([bytes.subarray(at, nameEnd), bytes.subarray(valueStart, valueEnd)]);
-    at = valueEnd + 1;
+  let name: Uint8Array | undefined;
+  let from = start;
+  for (let i = start; i <= end; i++) {
+    if (i < end && bytes[i] !== 0) continue;
+    const token = bytes.subarray(from, i);
+    from = i + 1;
+    if (name === undefined) name = token;
+    else {
+      pairs.push([name, token]);
+      name = undefined;
+    }
   }
-  const last = pairs[count - 1][1];
-  if (last.includes(0)) throw new WireError("more fields than counted");
+  if (name !== undefined || pairs.length !== count) throw new WireError("another number of fields than counted");
   return pairs;
 }

@@ -6,6 +6,7 @@ what it is to serve comes in the first record (HELLO). Standard library only, CP
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -26,8 +27,6 @@ if PACKAGE not in sys.modules:
     _package = types.ModuleType(PACKAGE)
     _package.__path__ = [_HERE]
     sys.modules[PACKAGE] = _package
-
-import contextlib
 
 from _ringcorn import asgi, beat, lifespan, link, loops, target, wire  # noqa: E402
 

@@ -108,6 +108,7 @@ function spawnWithBun(bun: BunSpawner, options: SpawnStreamOptions): StreamChild
   }
   let stream: BunStream | undefined;
   let gone = false;
+  let returned = false;
   const finish = (): void => {
     if (gone) return;
     gone = true;
@@ -117,8 +118,8 @@ function spawnWithBun(bun: BunSpawner, options: SpawnStreamOptions): StreamChild
     open: (opened) => {
       stream = opened;
       if (gone) opened.end();
-      // Bun opens it inside `connect`, when the caller has no child yet.
-      else queueMicrotask(() => options.onDrain());
+      // Bun opens it inside `connect`, when the caller has no child yet and has written nothing.
+      else if (returned) options.onDrain();
     },
     data: (_opened, chunk) => options.onData(chunk),
     drain: () => options.onDrain(),
@@ -130,6 +131,7 @@ function spawnWithBun(bun: BunSpawner, options: SpawnStreamOptions): StreamChild
     error: finish,
   };
   bun.connect({ fd: child.stdio[CHANNEL_DESCRIPTOR]!, socket }).catch(finish);
+  returned = true;
   return {
     pid: child.pid,
     write: (bytes, start, end) => {

@@ -1,0 +1,106 @@
+"""What the Python tests share: the worker's modules, and a worker without a process."""
+
+import asyncio
+import json
+import marshal
+import pathlib
+import sys
+import types
+
+HERE = pathlib.Path(__file__).resolve().parent
+SOURCE = HERE.parent.parent / "src" / "python"
+VECTORS = json.loads((HERE / "vectors.json").read_text())
+
+if "_ringcorn" not in sys.modules:
+    package = types.ModuleType("_ringcorn")
+    package.__path__ = [str(SOURCE)]
+    sys.modules["_ringcorn"] = package
+
+from _ringcorn import asgi, lifespan, link, loops, target, wire, wsgi  # noqa: E402
+
+__all__ = ["Bench", "asgi", "lifespan", "link", "loops", "target", "wire", "wsgi"]
+
+GENERATION = 5
+
+
+class Catcher:
+    """In place of the stream: keeps the records that are written."""
+
+    def __init__(self):
+        self.data = b""
+
+    def send(self, data):
+        self.data += data
+        return len(data)
+
+    def fileno(self):
+        return -1
+
+
+class Bench:
+    """A worker's requests with everything but the process and the stream."""
+
+    def __init__(self, loop, app):
+        self.loop = loop
+        self.app = app
+        self.generation = GENERATION
+        self.settings = {}
+        self.leaving = False
+        self.requests = {}
+        self.sock = Catcher()
+        self.outlet = link.Outlet(loop, self.sock)
+        self.starter = loops.Starter(loop)
+        self.state = {}
+        self.wsgi = None
+
+    def finished(self, request):
+        self.requests.pop(request.id, None)
+
+    finished_in_thread = finished
+
+    def request(self, flags=wire.LAST, request_id=1, **parts):
+        """Starts the application on a request; returns it."""
+        scope = asgi.build_scope(encoded_scope(**parts), self.state)
+        request = asgi.HttpRequest(self, request_id, flags, scope)
+        self.requests[request_id] = request
+        request.task = self.starter.start(request.run(self.app))
+        return request
+
+    def records(self):
+        """What has been written: [(type, flags, id, payload)]."""
+        found, used = wire.records(self.sock.data)
+        assert used == len(self.sock.data)
+        return [(kind, flags, rid, payload) for kind, flags, rid, _, payload in found]
+
+
+def encoded_scope(method="GET", version="1.1", path="/", headers=(), query=b"", root_path=""):
+    parts = (
+        method,
+        version,
+        "http",
+        path,
+        path.encode(),
+        query,
+        root_path,
+        list(headers),
+        ("127.0.0.1", 40000),
+        ("127.0.0.1", 8000),
+    )
+    return marshal.dumps(parts, 2)
+
+
+def response(payload):
+    """(status, fields, body) of a RESPONSE record's payload."""
+    status, count, size = wire.START.unpack_from(payload)
+    body = payload[6 + size :]
+    return status, wire.decode_fields(count, payload[6 : 6 + size]), body
+
+
+def run(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, 10))
+
+
+async def turns(count=5):
+    """Lets everything that is ready run."""
+    for _ in range(count):
+        await asyncio.sleep(0)

@@ -1,0 +1,183 @@
+"""Finding the application, and the lifespan protocol."""
+
+import asyncio
+import functools
+import sys
+import textwrap
+import unittest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from support import lifespan, run, target
+
+
+async def asgi_app(scope, receive, send):
+    pass
+
+
+class Callable3:
+    async def __call__(self, scope, receive, send):
+        pass
+
+
+class Callable2:
+    def __init__(self, scope):
+        pass
+
+
+class Wsgi:
+    def __call__(self, environ, start_response):
+        pass
+
+
+def wsgi_app(environ, start_response):
+    pass
+
+
+def curried(scope):
+    pass
+
+
+class Interface(unittest.TestCase):
+    def test_is_told_from_the_signature(self):
+        for app, wanted in (
+            (asgi_app, "asgi"),
+            (Callable3(), "asgi"),
+            (functools.partial(asgi_app), "asgi"),
+            (lambda scope, receive, send: asgi_app(scope, receive, send), "asgi"),
+            (Callable2, "asgi2"),
+            (curried, "asgi2"),
+            (wsgi_app, "wsgi"),
+            (Wsgi(), "wsgi"),
+            (Wsgi().__call__, "wsgi"),
+        ):
+            with self.subTest(app):
+                self.assertEqual(target.interface_of(app), wanted)
+
+
+class Load(unittest.TestCase):
+    def setUp(self):
+        self.folder = TemporaryDirectory()
+        self.path = sys.path[:]
+        self.modules = set(sys.modules)
+
+    def tearDown(self):
+        self.folder.cleanup()
+        sys.path[:] = self.path
+        for name in set(sys.modules) - self.modules:
+            del sys.modules[name]
+
+    def load(self, wanted, factory=False, **files):
+        for name, text in files.items():
+            path = Path(self.folder.name, *name.split("__"))
+            path.parent.mkdir(exist_ok=True)
+            path.with_suffix(".py").write_text(textwrap.dedent(text))
+        return target.load(wanted, self.folder.name, factory)
+
+    def fails(self, *arguments, **files):
+        with self.assertRaises(target.TargetError) as caught:
+            self.load(*arguments, **files)
+        return caught.exception
+
+    def test_what_a_target_may_be(self):
+        text = "def app(): return 'app'\nclass Box: app = staticmethod(app)\n"
+        for wanted in ("t1:app", "t1", "t1:Box.app"):
+            with self.subTest(wanted):
+                app, _ = self.load(wanted, t1=text)
+                self.assertEqual(app(), "app")
+
+    def test_factories(self):
+        text = "def make():\n    def app(s): pass\n    return app\n"
+        for wanted, factory in (("t2:make", True), ("t2:make()", False)):
+            app, _ = self.load(wanted, factory, t2=text)
+            self.assertEqual(app.__name__, "app")
+
+    def test_a_package_with_an_asgi_module(self):
+        files = {"t3__asgi": "def application(s): pass\n"}
+        Path(self.folder.name, "t3").mkdir()
+        Path(self.folder.name, "t3", "__init__.py").write_text("")
+        app, shown = self.load("t3", **files)
+        self.assertEqual((app.__name__, shown), ("application", "t3.asgi:application"))
+
+    def test_mistakes_are_one_sentence(self):
+        text = "def app(): pass\nnumber = 5\n"
+        for wanted, factory, part in (
+            ("t4:ap", False, "did you mean t4:app?"),
+            ("t4:number", False, "can't be called"),
+            ("t4:number", True, "not a function"),
+            ("t4:", False, "names no application"),
+            ("t4x:app", False, "no Python module t4x"),
+        ):
+            with self.subTest(wanted):
+                error = self.fails(wanted, factory, t4=text)
+                self.assertIn(part, error.sentence)
+                self.assertEqual(error.trace, "")
+
+    def test_the_application_s_own_traceback(self):
+        error = self.fails("t5:app", t5="def f():\n    1 / 0\n\nf()\n")
+        self.assertIn("failed to import", error.sentence)
+        self.assertIn("line 2, in f", error.trace)
+        self.assertIn("ZeroDivisionError", error.trace)
+        self.assertNotIn("importlib", error.trace)
+        self.assertNotIn("target.py", error.trace)
+
+    def test_a_missing_package_and_a_syntax_error(self):
+        error = self.fails("t6:app", t6="import no_such_package_here\n")
+        self.assertIn("needs the package no_such_package_here", error.sentence)
+        error = self.fails("t7:app", t7="def app(:\n")
+        self.assertIn("SyntaxError", error.trace)
+
+    def test_a_module_that_exits(self):
+        self.assertIn("sys.exit", self.fails("t8", t8="raise SystemExit(3)").sentence)
+
+
+class LifespanTest(unittest.TestCase):
+    def drive(self, app, mode="auto"):
+        async def go():
+            loop = asyncio.get_running_loop()
+            life = lifespan.Lifespan(app, mode, loop)
+            await life.startup()
+            return life.state, await life.shutdown()
+
+        return run(go())
+
+    def test_startup_state_and_shutdown(self):
+        seen = []
+
+        async def app(scope, receive, send):
+            scope["state"]["pool"] = 1
+            seen.append((await receive())["type"])
+            await send({"type": "lifespan.startup.complete"})
+            seen.append((await receive())["type"])
+            await send({"type": "lifespan.shutdown.complete"})
+
+        self.assertEqual(self.drive(app), ({"pool": 1}, None))
+        self.assertEqual(seen, ["lifespan.startup", "lifespan.shutdown"])
+
+    def test_raising_means_unsupported_unless_on(self):
+        async def app(scope, receive, send):
+            raise NotImplementedError("no lifespan")
+
+        self.assertEqual(self.drive(app), ({}, None))
+        with self.assertRaises(lifespan.StartupFailed):
+            self.drive(app, "on")
+
+    def test_failures(self):
+        async def app(scope, receive, send):
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+        with self.assertRaisesRegex(lifespan.StartupFailed, "no database"):
+            self.drive(app)
+
+        async def late(scope, receive, send):
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.failed", "message": "stuck"})
+
+        self.assertEqual(self.drive(late)[1], "stuck")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,133 @@
+/** The shared vectors, read by the front's half of the wire format; and what it refuses. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import type { HeaderPair, HttpScope } from "../../src/asgi/types.ts";
+import { putScope, trailersPayload } from "../../src/python/marshal.ts";
+import * as wire from "../../src/python/wire.ts";
+
+interface RecordVector {
+  readonly name: string;
+  readonly type: number;
+  readonly flags: number;
+  readonly id: number;
+  readonly generation: number;
+  readonly payload: string;
+  readonly bytes: string;
+}
+
+type TextPair = readonly [string, string];
+
+interface Vectors {
+  readonly records: readonly RecordVector[];
+  readonly scopes: readonly (Record<string, unknown> & {
+    readonly name: string;
+    readonly raw_path: string;
+    readonly query_string: string;
+    readonly headers: readonly TextPair[];
+    readonly marshal: string;
+  })[];
+  readonly trailers: { readonly pairs: readonly TextPair[]; readonly marshal: string };
+  readonly fields: readonly { name: string; pairs: readonly TextPair[]; count: number; block: string }[];
+  readonly refused: readonly { name: string; bytes: string }[];
+  readonly refusedFields: readonly { name: string; count: number; block: string }[];
+}
+
+const vectors = JSON.parse(readFileSync(new URL("./vectors.json", import.meta.url), "utf8")) as Vectors;
+
+const bytesOf = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, "hex"));
+const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+const latin1 = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "latin1"));
+const pairsOf = (pairs: readonly TextPair[]): HeaderPair[] => pairs.map(([n, v]) => [latin1(n), latin1(v)]);
+
+/** What a reader found in the pieces of a stream, as the vectors have it. */
+function read(...pieces: readonly Uint8Array[]): Omit<RecordVector, "name" | "bytes">[] {
+  const found: Omit<RecordVector, "name" | "bytes">[] = [];
+  const reader = new wire.RecordReader({
+    expects: () => {},
+    took: (type, flags, id, generation, bytes, start, end) => {
+      found.push({ type, flags, id, generation, payload: hexOf(bytes.subarray(start, end)) });
+    },
+  });
+  for (const piece of pieces) reader.push(piece);
+  return found;
+}
+
+for (const vector of vectors.records) {
+  test(`writes ${vector.name}`, () => {
+    const out = new wire.RecordBuffer(1);
+    const { type, flags, id, generation } = vector;
+    out.record(type, flags, id, generation, bytesOf(vector.payload));
+    assert.equal(hexOf(out.bytes.subarray(0, out.length)), vector.bytes);
+  });
+}
+
+const stream = bytesOf(vectors.records.map((vector) => vector.bytes).join(""));
+const wanted = vectors.records.map(({ name: _, bytes: __, ...rest }) => rest);
+
+test("reads all records at once", () => {
+  assert.deepEqual(read(stream), wanted);
+});
+
+test("reads them byte by byte", () => {
+  assert.deepEqual(read(...Array.from(stream, (_, i) => stream.slice(i, i + 1))), wanted);
+});
+
+test("reads them cut in two at each place", () => {
+  for (let at = 0; at <= stream.length; at++) {
+    assert.deepEqual(read(stream.slice(0, at), stream.slice(at)), wanted, `cut at ${at}`);
+  }
+});
+
+test("reads the longest record", () => {
+  const out = new wire.RecordBuffer(1);
+  out.record(wire.RESPONSE_BODY, 0, 1, 1, new Uint8Array(wire.MOST_PAYLOAD_BYTES).fill(7));
+  assert.equal(out.length, 64 * 1024);
+  const whole = out.bytes.slice(0, out.length);
+  assert.equal(read(whole.slice(0, 100), whole.slice(100))[0].payload.length, 2 * wire.MOST_PAYLOAD_BYTES);
+});
+
+test("half a record at the end of the stream is nothing", () => {
+  assert.deepEqual(read(stream.slice(0, stream.length - 1)), wanted.slice(0, -1));
+});
+
+for (const { name, bytes } of vectors.refused) {
+  test(`refuses ${name}, whole or in pieces`, () => {
+    const all = bytesOf(bytes);
+    assert.throws(() => read(all), wire.WireError);
+    assert.throws(() => read(...Array.from(all, (byte) => Uint8Array.of(byte))), wire.WireError);
+  });
+}
+
+for (const { name, pairs, count, block } of vectors.fields) {
+  test(`reads fields: ${name}`, () => {
+    const bytes = bytesOf(block);
+    const found = wire.decodeFields(bytes, 0, bytes.length, count);
+    assert.deepEqual(
+      found.map(([n, v]) => [hexOf(n), hexOf(v)]),
+      pairsOf(pairs).map(([n, v]) => [hexOf(n), hexOf(v)]),
+    );
+  });
+}
+
+for (const { name, count, block } of vectors.refusedFields) {
+  test(`refuses fields: ${name}`, () => {
+    const bytes = bytesOf(block);
+    assert.throws(() => wire.decodeFields(bytes, 0, bytes.length, count), wire.WireError);
+  });
+}
+
+for (const vector of vectors.scopes) {
+  test(`writes a scope: ${vector.name}`, () => {
+    const out = new wire.RecordBuffer(1);
+    const raw = { raw_path: latin1(vector.raw_path), query_string: latin1(vector.query_string) };
+    const scope = { ...vector, ...raw } as unknown as HttpScope;
+    const start = putScope(out, scope, pairsOf(vector.headers));
+    assert.equal(start, 0);
+    assert.equal(hexOf(out.bytes.subarray(wire.HEADER_BYTES, out.length)), vector.marshal);
+  });
+}
+
+test("writes trailers", () => {
+  assert.equal(hexOf(trailersPayload(pairsOf(vectors.trailers.pairs))), vectors.trailers.marshal);
+});

@@ -1,0 +1,243 @@
+"""WSGI applications on the pool's threads: PEP 3333, as wsgiref.validate sees it."""
+
+import os
+import tempfile
+import threading
+import time
+import unittest
+from wsgiref.validate import validator
+
+from support import Bench, asgi, encoded_scope, response, wire, wsgi
+
+
+class NoLoop:
+    """WSGI threads never touch the event loop while the stream takes everything."""
+
+    def call_soon(self, *_):
+        raise AssertionError("a thread used the loop")
+
+    call_soon_threadsafe = call_soon
+
+
+class Site:
+    """A pool with one application, and the records that it writes."""
+
+    def __init__(self, app, threads=2):
+        self.bench = Bench(NoLoop(), app)
+        self.bench.wsgi = wsgi.Pool(self.bench, app, threads)
+
+    def start(self, flags=wire.LAST, **parts):
+        scope = asgi.build_scope(encoded_scope(**parts), {})
+        # As the worker does: known before a thread may have finished it.
+        request = wsgi.WsgiRequest(self.bench, 1, flags, scope)
+        self.bench.requests[1] = request
+        self.bench.wsgi.jobs.put(request)
+        return request
+
+    def finish(self):
+        deadline = time.monotonic() + 10
+        while self.bench.requests:
+            assert time.monotonic() < deadline, "the request never ended"
+            time.sleep(0.001)
+        return self.bench.records()
+
+    def whole(self):
+        """(status, fields, body) of the response."""
+        records = self.finish()
+        kind, _, _, payload = records[0]
+        assert kind == wire.RESPONSE, records
+        status, fields, body = response(payload)
+        body += b"".join(p for k, _, _, p in records if k == wire.RESPONSE_BODY)
+        assert records[-1][1] & wire.LAST
+        return status, fields, body
+
+
+def hello(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello"]
+
+
+class Validate(unittest.TestCase):
+    def serve(self, app, flags=wire.LAST, pieces=(), **parts):
+        site = Site(validator(app))
+        request = site.start(flags, **parts)
+        for piece, last in pieces:
+            request.body(wire.LAST if last else 0, piece)
+        return site.whole()
+
+    def test_a_list(self):
+        wanted = (200, [(b"Content-Type", b"text/plain")], b"hello")
+        self.assertEqual(self.serve(hello), wanted)
+
+    def test_a_generator_and_its_close(self):
+        closed = []
+
+        def app(environ, start_response):
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            try:
+                yield b"a"
+                yield b""
+                yield b"b"
+            finally:
+                closed.append(True)
+
+        self.assertEqual(self.serve(app)[2], b"ab")
+        self.assertEqual(closed, [True])
+
+    def test_write(self):
+        def app(environ, start_response):
+            write = start_response("200 OK", [("Content-Type", "text/plain")])
+            write(b"first ")
+            return [b"second"]
+
+        self.assertEqual(self.serve(app)[2], b"first second")
+
+    def test_input_is_streamed(self):
+        def app(environ, start_response):
+            lines = [environ["wsgi.input"].readline()]
+            lines += [environ["wsgi.input"].read(3), environ["wsgi.input"].read(-1)]
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [b"|".join(lines)]
+
+        pieces = [(b"one\ntw", False), (b"o thr", False), (b"ee", True)]
+        found = self.serve(app, 0, pieces, method="POST")
+        self.assertEqual(found[2], b"one\n|two| three")
+
+    def test_environ(self):
+        seen = {}
+
+        def app(environ, start_response):
+            seen.update(environ)
+            return hello(environ, start_response)
+
+        headers = [
+            (b"host", b"example.org"),
+            (b"content-type", b"text/plain"),
+            (b"x-one", b"1"),
+            (b"x-one", b"2"),
+            (b"x_two", b"forged"),
+            (b"cookie", b"a=1"),
+            (b"cookie", b"b=2"),
+        ]
+        self.serve(app, headers=headers, path="/app/caf\u00e9", query=b"q=1", root_path="/app")
+        self.assertEqual(seen["SCRIPT_NAME"], "/app")
+        self.assertEqual(seen["PATH_INFO"], "/caf\u00c3\u00a9")
+        self.assertEqual(seen["QUERY_STRING"], "q=1")
+        self.assertEqual(seen["CONTENT_TYPE"], "text/plain")
+        self.assertEqual(seen["HTTP_X_ONE"], "1,2")
+        self.assertEqual(seen["HTTP_COOKIE"], "a=1;b=2")
+        self.assertEqual(seen["SERVER_PORT"], "8000")
+        self.assertEqual(seen["REMOTE_ADDR"], "127.0.0.1")
+        self.assertNotIn("HTTP_X_TWO", seen)
+
+
+class Responses(unittest.TestCase):
+    def test_an_error_before_the_response_is_told(self):
+        def app(environ, start_response):
+            raise KeyError("x")
+
+        site = Site(app)
+        with self.assertLogs("ringcorn.error"):
+            site.start()
+            ((kind, flags, _, payload),) = site.finish()
+        self.assertEqual((kind, flags), (wire.DONE, wire.RAISED))
+        self.assertIn(b"KeyError", payload)
+
+    def test_exc_info_replaces_the_head_until_it_has_left(self):
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            try:
+                raise ValueError("late")
+            except ValueError:
+                import sys
+
+                start_response("500 Oops", [], sys.exc_info())
+            return [b"sorry"]
+
+        site = Site(app)
+        site.start()
+        self.assertEqual(site.whole(), (500, [], b"sorry"))
+
+    def test_a_second_start_without_exc_info_is_refused(self):
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            start_response("200 OK", [])
+            return [b""]
+
+        site = Site(app)
+        with self.assertLogs("ringcorn.error"):
+            site.start()
+            self.assertEqual(site.finish()[0][0], wire.DONE)
+
+    def test_content_length_is_kept_to(self):
+        def app(environ, start_response):
+            start_response("200 OK", [("Content-Length", "3")])
+            return [b"1234"]
+
+        site = Site(app)
+        with self.assertLogs("ringcorn.error"):
+            site.start()
+            self.assertEqual(site.finish()[-1][0], wire.DONE)
+
+    def test_a_file_becomes_a_path(self):
+        with tempfile.NamedTemporaryFile(delete=False) as file:
+            file.write(b"content")
+        self.addCleanup(os.unlink, file.name)
+
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            return environ["wsgi.file_wrapper"](open(file.name, "rb"))
+
+        site = Site(app)
+        site.start()
+        (_, flags, _, _), (kind, _, _, payload) = site.finish()
+        self.assertEqual((flags, kind), (wire.MORE, wire.PATHSEND))
+        self.assertEqual(payload, os.fsencode(os.path.realpath(file.name)))
+
+    def test_a_file_from_its_middle_is_read(self):
+        with tempfile.NamedTemporaryFile(delete=False) as file:
+            file.write(b"content")
+        self.addCleanup(os.unlink, file.name)
+
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            opened = open(file.name, "rb")  # noqa: SIM115 (the server closes it)
+            opened.seek(3)
+            return environ["wsgi.file_wrapper"](opened)
+
+        site = Site(app)
+        site.start()
+        self.assertEqual(site.whole()[2], b"tent")
+
+    def test_credit_holds_a_large_body_back(self):
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            return [b"x" * (2 * wire.WINDOW_BYTES)]
+
+        site = Site(app)
+        request = site.start()
+        deadline = time.monotonic() + 10
+        while request._credit > 0 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        self.assertIn(1, site.bench.requests)
+        request.credit(wire.U32.pack(wire.WINDOW_BYTES))
+        self.assertEqual(len(site.whole()[2]), 2 * wire.WINDOW_BYTES)
+
+    def test_threads_serve_at_the_same_time(self):
+        meeting = threading.Barrier(2, timeout=10)
+
+        def app(environ, start_response):
+            meeting.wait()
+            return hello(environ, start_response)
+
+        site = Site(app, threads=2)
+        scope = asgi.build_scope(encoded_scope(), {})
+        for number in (1, 2):
+            request = wsgi.WsgiRequest(site.bench, number, wire.LAST, scope)
+            site.bench.requests[number] = request
+            site.bench.wsgi.jobs.put(request)
+        self.assertEqual(len(site.finish()), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
