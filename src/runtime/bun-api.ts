@@ -72,6 +72,8 @@ export interface BunNamespace {
   readonly main: string;
   listen<Data>(options: BunListenOptions<Data>): BunListener;
   listen<Data>(options: BunUnixOptions<Data>): BunListener;
+  /** Collects garbage; `synchronously`: before it returns. */
+  gc(synchronously: boolean): void;
   plugin(options: { name: string; setup(builder: BunPluginBuilder): void }): void;
   connect<Data>(options: BunDescriptorOptions<Data>): Promise<BunSocket<Data>>;
 }

@@ -168,6 +168,7 @@ export const bunRuntime: Runtime = {
   listen,
   // setImmediate runs after the data callbacks of all sockets of a poll, with their microtasks.
   defer,
+  collectGarbage: () => bun.gc(true),
   isolate,
   latin1: (bytes, start, end) => latin1Slice.call(bytes, start, end),
   selfCommand: () =>

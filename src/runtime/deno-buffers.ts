@@ -4,6 +4,8 @@
 const SIZES = [4 * 1024, 16 * 1024, 64 * 1024];
 /** The largest buffer: the most that one socket has in flight, or reads at once. */
 export const LARGE_BUFFER_BYTES = 64 * 1024;
+/** The most that one read takes: what applications drop lies about until the next collection, so pieces stay small. */
+export const LARGE_READ_BYTES = 16 * 1024;
 /** Free buffers kept per size: what a burst returns beyond this many bytes goes to the collector. */
 const KEPT_BYTES_PER_SIZE = 4 * 1024 * 1024;
 

@@ -7,7 +7,7 @@
  * second buffer takes what is offered next.
  */
 import type { DenoAddress, DenoConnection } from "./deno-api.ts";
-import { BufferPool, LARGE_BUFFER_BYTES } from "./deno-buffers.ts";
+import { BufferPool, LARGE_BUFFER_BYTES, LARGE_READ_BYTES } from "./deno-buffers.ts";
 import type { Socket, SocketAddress, SocketHandler } from "./types.ts";
 
 /** What an idle connection's pending read pins. A request's head fits. */
@@ -281,7 +281,7 @@ function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: 
 
 /** The buffer for the next read: a larger one after a full read, else the idle one, since the wait may be long. */
 function nextBuffer(buffer: Uint8Array, count: number, idleBuffer: Uint8Array): Uint8Array {
-  if (count === buffer.length && buffer.length === LARGE_BUFFER_BYTES) return buffer;
+  if (count === buffer.length && buffer.length === LARGE_READ_BYTES) return buffer;
   if (buffer !== idleBuffer) POOL.give(buffer);
   return count < buffer.length ? idleBuffer : POOL.take(buffer.length + 1);
 }

@@ -6,6 +6,7 @@ import type { Pool } from "../channel/pool.ts";
 import type { AccessLog } from "../observe/access.ts";
 import type { Logger } from "../observe/log.ts";
 import type { Runtime } from "../runtime/types.ts";
+import type { Collection } from "./collection.ts";
 import type { Connection } from "./connection.ts";
 import type { Exchange } from "./exchange.ts";
 import type { ServerOptions } from "./options.ts";
@@ -26,6 +27,7 @@ export interface ServerContext {
   readonly scopes: ScopeBuilder;
   readonly fields: DefaultFields;
   readonly pool: Pool<Exchange>;
+  readonly collection: Collection;
   /** Coarse monotonic milliseconds, renewed by the sweep. */
   now: number;
   /** Connections end with their current response. */

@@ -17,6 +17,7 @@ import {
   type SocketAddress,
   type SocketHandler,
 } from "../runtime/types.ts";
+import { Collection } from "./collection.ts";
 import { Connection } from "./connection.ts";
 import type { Flushable, ServerContext } from "./context.ts";
 import { exchangePool } from "./exchange.ts";
@@ -124,6 +125,7 @@ class Server implements ServerHandle {
       scopes: makeScopes(options, runtime, lifespan.state),
       fields,
       pool: exchangePool(limits),
+      collection: new Collection(runtime),
       now: runtime.now(),
       stopping: false,
       inFlight: 0,

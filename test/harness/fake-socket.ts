@@ -9,6 +9,7 @@ import { ScopeBuilder } from "../../src/asgi/scope.ts";
 import type { Application } from "../../src/asgi/types.ts";
 import { isolate } from "../../src/runtime/isolate.ts";
 import type { Runtime, Socket, SocketHandler } from "../../src/runtime/types.ts";
+import { Collection } from "../../src/server/collection.ts";
 import { Connection } from "../../src/server/connection.ts";
 import type { Flushable, ServerContext } from "../../src/server/context.ts";
 import { exchangePool } from "../../src/server/exchange.ts";
@@ -147,6 +148,7 @@ export class Wired {
       scopes: new ScopeBuilder(decode, ownsChunks, full.rootPath, {}, new TrustedPeers(full.forwardedAllowIps)),
       fields,
       pool: exchangePool(full.limits),
+      collection: new Collection({ residentBytes: () => 0, collectGarbage: () => {} }),
       now: 1000,
       stopping: false,
       inFlight: 0,

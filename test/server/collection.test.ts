@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Collection } from "../../src/server/collection.ts";
+
+const MB = 1024 * 1024;
+
+function counted(residentBytes: number): { collection: Collection; count: () => number } {
+  let count = 0;
+  const collection = new Collection({ residentBytes: () => residentBytes, collectGarbage: () => void count++ });
+  return { collection, count: () => count };
+}
+
+test("nothing is collected for small bodies", () => {
+  const { collection, count } = counted(60 * MB);
+  for (let i = 0; i < 23; i++) collection.received(MB);
+  assert.equal(count(), 0);
+});
+
+test("a long upload is followed by a collection every 24 MB", () => {
+  const { collection, count } = counted(60 * MB);
+  for (let i = 0; i < 240; i++) collection.received(MB);
+  assert.equal(count(), 10);
+});
+
+test("a large process is left to its engine", () => {
+  const { collection, count } = counted(300 * MB);
+  for (let i = 0; i < 240; i++) collection.received(MB);
+  assert.equal(count(), 0);
+});
