@@ -53,6 +53,9 @@ export abstract class ConnectionEnd {
     this.readDeadline = context.now + context.options.limits.headerTimeoutMs;
   }
 
+  /** Ends at once. */
+  abstract abort(): void;
+
   /** The connection is gone: whoever still works for it must learn that. */
   abstract onClose(error: Error | undefined): void;
 

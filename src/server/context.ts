@@ -16,6 +16,8 @@ export interface Flushable {
   /** It waits to be flushed already. */
   flushQueued: boolean;
   flush(): void;
+  /** Ends at once. */
+  abort(): void;
 }
 
 export interface ServerContext {

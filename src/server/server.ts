@@ -228,8 +228,18 @@ class Server implements ServerHandle {
     this.#wokenThisTurn = 0;
     for (const connection of queue) {
       connection.flushQueued = false;
-      connection.flush();
+      try {
+        connection.flush();
+      } catch (error) {
+        this.#broken(connection, error);
+      }
     }
+  }
+
+  /** A failure of one connection must not reach the others that wait behind it. */
+  #broken(connection: Flushable, error: unknown): void {
+    this.#context.logger.critical(`a connection failed: ${error instanceof Error ? error.stack : String(error)}`);
+    connection.abort();
   }
 
   /**
@@ -253,8 +263,7 @@ class Server implements ServerHandle {
       try {
         connection.resumePump();
       } catch (error) {
-        this.#context.logger.critical(`a connection failed: ${error instanceof Error ? error.stack : String(error)}`);
-        connection.abort();
+        this.#broken(connection, error);
       }
     }
     queue.length = 0;

@@ -91,6 +91,9 @@ export class FakeSocket implements Socket {
   }
 }
 
+/** What a context has that these tests do without. */
+const IGNORED = { collection: { received(): void {} } as never };
+
 export interface Logged {
   readonly level: string;
   readonly text: string;
@@ -129,6 +132,7 @@ export class Wired {
     const fields = new DefaultFields(full.serverHeader, full.dateHeader, full.headers);
     fields.refresh(0);
     this.context = {
+      ...IGNORED,
       runtime,
       options: full,
       logger: {

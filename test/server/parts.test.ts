@@ -1,0 +1,179 @@
+/** The smaller rooms of the server: sweeper, refusals, and the two sides of a busy connection. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ClientDisconnected } from "../../src/asgi/errors.ts";
+import type { Connection } from "../../src/server/connection.ts";
+import { Intake } from "../../src/server/intake.ts";
+import { DEFAULT_LIMITS } from "../../src/server/options.ts";
+import { Outlet } from "../../src/server/outlet.ts";
+import { Refusals } from "../../src/server/refusal.ts";
+import { SWEEP_MS, Sweeper, sweepPeriodMs } from "../../src/server/sweeper.ts";
+import { bytesOf, FakeSocket } from "../harness/fake-socket.ts";
+import { field, parseResponse } from "../harness/response.ts";
+
+// ---- sweeper ---------------------------------------------------------------------------------------------------
+
+for (const [timeouts, period] of [
+  [[30_000, 75_000], SWEEP_MS],
+  [[1000, 75_000], 200],
+  [[0, 1000], 200],
+  [[1], 10],
+  [[], SWEEP_MS],
+  [[0], SWEEP_MS],
+] as const) {
+  test(`timeouts of ${JSON.stringify(timeouts)} are looked at every ${period} ms`, () => {
+    assert.equal(sweepPeriodMs(timeouts), period);
+  });
+}
+
+class Swept {
+  slot = 0;
+  seen: number[] = [];
+  readonly #sweeper: Sweeper;
+  constructor(sweeper: Sweeper) {
+    this.#sweeper = sweeper;
+    sweeper.add(this.connection);
+  }
+  get connection(): Connection {
+    return this as unknown as Connection;
+  }
+  sweep(now: number): void {
+    this.seen.push(now);
+  }
+  leave(): void {
+    this.#sweeper.remove(this.connection);
+  }
+}
+
+test("connections that leave while all are visited: everybody else is visited once", () => {
+  for (const leaving of [[0], [1], [4], [0, 4], [0, 1, 2, 3, 4], [2, 3]]) {
+    const sweeper = new Sweeper(1000, () => 0);
+    const all = Array.from({ length: 5 }, () => new Swept(sweeper));
+    const visits: number[] = [];
+    sweeper.each((connection) => {
+      const i = all.findIndex((one) => one.connection === connection);
+      visits.push(i);
+      if (leaving.includes(i)) all[i].leave();
+    });
+    assert.deepEqual([...visits].sort(), [0, 1, 2, 3, 4]);
+    assert.equal(sweeper.connections.length, 5 - leaving.length);
+    for (const [slot, connection] of sweeper.connections.entries()) assert.equal(connection.slot, slot);
+    for (const [i, one] of all.entries()) if (!leaving.includes(i)) one.leave();
+    assert.equal(sweeper.connections.length, 0, "and no timer is left to keep the process");
+  }
+});
+
+test("the clock is renewed before each sweep, and when the first connection comes", async () => {
+  let ticks = 0;
+  const sweeper = new Sweeper(1, () => ++ticks);
+  const one = new Swept(sweeper);
+  assert.equal(ticks, 1);
+  while (one.seen.length < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+  one.leave();
+  assert.deepEqual(one.seen.slice(0, 2), [2, 3]);
+});
+
+// ---- refusals --------------------------------------------------------------------------------------------------
+
+test("a refused connection gets a whole 503; a few may linger, the rest is closed at once", () => {
+  const refusals = new Refusals();
+  const sockets = Array.from({ length: 20 }, () => new FakeSocket());
+  const handlers = sockets.map((socket) => refusals.handler(socket, bytesOf("server: x\r\n")));
+  const { response, end } = parseResponse(sockets[0].bytes, 0, "GET", true)!;
+  assert.equal(end, sockets[0].bytes.length);
+  assert.equal(response.status, 503);
+  assert.deepEqual([field(response, "connection"), field(response, "retry-after")], ["close", "1"]);
+  assert.deepEqual(
+    sockets.map(({ ending }) => ending),
+    sockets.map((_, i) => (i < 16 ? "fin" : "closed")),
+  );
+  handlers[0].onEnd();
+  assert.equal(sockets[0].ending, "closed");
+  for (const handler of handlers) handler.onClose(undefined);
+  const later = new FakeSocket();
+  refusals.handler(later, new Uint8Array()).onClose(undefined);
+  assert.equal(later.ending, "fin", "there is room to linger again");
+});
+
+// ---- outlet ----------------------------------------------------------------------------------------------------
+
+function outlet(take: (offered: number) => number): { outlet: Outlet; socket: FakeSocket } {
+  const socket = new FakeSocket();
+  socket.take = take;
+  const made = new Outlet();
+  made.attach(socket);
+  return { outlet: made, socket };
+}
+
+function put({ out }: Outlet, content: string): void {
+  out.ensure(content.length);
+  out.append(bytesOf(content), 0, content.length);
+  out.commit();
+}
+
+test("what the socket does not take stays, in order, until it drains", async () => {
+  const { outlet: side, socket } = outlet((offered) => Math.min(offered, 3));
+  put(side, "abcdefgh");
+  side.flush();
+  assert.deepEqual([socket.text, side.blocked, side.empty], ["abc", true, false]);
+  side.flush();
+  assert.equal(socket.text, "abc", "nothing is offered while it is blocked");
+  const drained = side.drained();
+  assert.equal(side.onDrain(), false);
+  assert.equal(side.onDrain(), true);
+  await drained;
+  assert.deepEqual([socket.text, side.blocked, side.empty], ["abcdefgh", false, true]);
+});
+
+test("a head that is not committed does not leave", () => {
+  const { outlet: side, socket } = outlet((offered) => offered);
+  put(side, "sent");
+  side.out.append(bytesOf("pending"), 0, 7);
+  side.flush();
+  assert.equal(socket.text, "sent");
+  side.out.rollback();
+  assert.equal(side.empty, true);
+});
+
+test("whoever waits learns that the socket is gone", async () => {
+  const { outlet: side } = outlet(() => -1);
+  put(side, "x");
+  side.flush();
+  assert.equal(side.dead, true);
+  const waiting = [side.drained(), side.drained()];
+  side.detach();
+  for (const one of waiting) await assert.rejects(one, ClientDisconnected);
+  await assert.rejects(side.drained(), ClientDisconnected);
+  assert.deepEqual([side.dead, side.blocked, side.empty], [false, false, true]);
+});
+
+// ---- intake ----------------------------------------------------------------------------------------------------
+
+test("holding beyond either limit pauses the socket; taking it all back does not resume it by itself", () => {
+  for (const limits of [{ pipelinedBytes: 10 }, { pipelinedRequests: 1 }]) {
+    const socket = new FakeSocket();
+    const intake = new Intake(DEFAULT_LIMITS);
+    intake.attach(socket, true);
+    intake.hold(bytesOf("G"), 1, { ...DEFAULT_LIMITS, ...limits });
+    assert.equal(socket.paused, false);
+    intake.hold(bytesOf("ET /\r\n\r\n..."), 11, { ...DEFAULT_LIMITS, ...limits });
+    assert.equal(socket.paused, true);
+    assert.equal(intake.resumeIfRoom(1000), false, "something is still held");
+    assert.equal(intake.waitingBytes, 12);
+    while (intake.feedHeld()) intake.parser.position = intake.parser.limit;
+    assert.equal(intake.resumeIfRoom(1000), true);
+    assert.equal(socket.paused, false);
+  }
+});
+
+test("a detached intake has resumed its socket and refers to nothing", () => {
+  const socket = new FakeSocket();
+  const intake = new Intake(DEFAULT_LIMITS);
+  intake.attach(socket, true);
+  intake.ring.push(new Uint8Array(9), 0, 9);
+  intake.feed(bytesOf("GET / HT"), 8);
+  intake.pause();
+  intake.detach();
+  assert.deepEqual([socket.paused, intake.waiting, intake.ring.size, intake.ring.pinnedBytes], [false, false, 0, 0]);
+  intake.resume();
+});
