@@ -5,8 +5,7 @@
  * 1. A target that names an existing file as a whole is that file, whatever colons it has.
  * 2. Else what follows the last colon is the export's name, when it is an identifier, and the rest is the path.
  * 3. The path is relative to the application directory. It is taken as it stands, then with each of MODULE_EXTENSIONS.
- * 4. A dotted module path with a name (`package.main:app`) that no file answers to is left for loaders of other
- *    languages, which come after this one.
+ * 4. A Python module that no such file answers to is python-target.ts's, which is asked first.
  */
 import type { Application } from "../asgi/types.ts";
 import { PlainError, type Runtime } from "../runtime/types.ts";
@@ -33,6 +32,8 @@ export class ModuleError extends PlainError {}
 type Files = Pick<Runtime, "openFile" | "resolvePath" | "cwd">;
 type Module = Readonly<Record<string, unknown>>;
 
+const HAS_ENDING = /\.\w+$/;
+const GIVE_A_PATH = "give the path of a module such as ./app.ts";
 const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
 
 /** Splits `path:name`; the name is undefined when there is none. */
@@ -80,6 +81,20 @@ async function nearMiss(files: Files, directory: string, path: string): Promise<
   return undefined;
 }
 
+/** The file of TypeScript or JavaScript that a target names, if there is one. */
+export async function findScript(
+  files: Files,
+  target: string,
+  appDir: string | undefined,
+): Promise<{ file: string; name: string | undefined } | undefined> {
+  const directory = appDir === undefined ? files.cwd() : files.resolvePath(appDir);
+  const whole = files.resolvePath(directory, target);
+  if (await isFile(files, whole)) return { file: whole, name: undefined };
+  const { path, name } = splitTarget(target);
+  const file = await findFile(files, directory, path);
+  return file === undefined ? undefined : { file, name };
+}
+
 /**
  * The file and export that a target names.
  * @throws PlainError when there is no such file
@@ -89,15 +104,14 @@ export async function resolveTarget(
   target: string,
   appDir: string | undefined,
 ): Promise<{ file: string; name: string | undefined }> {
+  const found = await findScript(files, target, appDir);
+  if (found !== undefined) return found;
   const directory = appDir === undefined ? files.cwd() : files.resolvePath(appDir);
-  const whole = files.resolvePath(directory, target);
-  if (await isFile(files, whole)) return { file: whole, name: undefined };
   const { path, name } = splitTarget(target);
-  const file = await findFile(files, directory, path);
-  if (file !== undefined) return { file, name };
   const meant = await nearMiss(files, directory, path);
   const suffix = name === undefined ? "" : `:${name}`;
-  const advice = meant === undefined ? "give the path of a module such as ./app.ts" : `did you mean ${meant}${suffix}?`;
+  const general = HAS_ENDING.test(path) ? GIVE_A_PATH : `${GIVE_A_PATH}, or a Python module such as main:app`;
+  const advice = meant === undefined ? general : `did you mean ${meant}${suffix}?`;
   throw new PlainError(
     `There is no application file ${path} in ${directory}; ${advice}${meant === undefined ? "." : ""}`,
   );

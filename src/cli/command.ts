@@ -1,5 +1,6 @@
 /** The command: reads its arguments and environment, serves, and ends the process with an exit code. */
 import manifest from "../../package.json" with { type: "json" };
+import { pythonTarget } from "../apps/python-target.ts";
 import { createAccessLog } from "../observe/access.ts";
 import { createLogger, sanitizeMessage } from "../observe/log.ts";
 import { PlainError, type Runtime } from "../runtime/types.ts";
@@ -53,13 +54,20 @@ function wantsColours(isTerminal: boolean, environment: Environment): boolean {
   return isTerminal && !environment.NO_COLOR && environment.TERM !== "dumb";
 }
 
-function contextOf(runtime: Runtime, { config, environment }: Settings, options: MainOptions): ServeContext {
+async function contextOf(
+  runtime: Runtime,
+  { config, environment }: Settings,
+  options: MainOptions,
+): Promise<ServeContext> {
   const { builtIn = DEMO, library } = options;
   const colours = wantsColours(runtime.stderrIsTerminal, environment);
+  const { appDir, python: program } = config.command;
+  const python = config.app === undefined ? undefined : await pythonTarget(runtime, config.app, appDir, program);
   const logger = createLogger((line) => runtime.writeErr(line), { level: config.command.logLevel, colours });
   return {
     runtime,
     config,
+    python,
     logger,
     access: createAccessLog(runtime, wantsColours(runtime.stdoutIsTerminal, environment)),
     builtIn,
@@ -74,9 +82,9 @@ function contextOf(runtime: Runtime, { config, environment }: Settings, options:
 }
 
 async function serve(runtime: Runtime, settings: Settings, options: MainOptions): Promise<number> {
-  const context = contextOf(runtime, settings, options);
+  const context = await contextOf(runtime, settings, options);
   const link = runtime.parentLink();
-  const supervised = link === undefined && needsSupervisor(settings.config);
+  const supervised = link === undefined && needsSupervisor(settings.config, context.python !== undefined);
   // A supervisor's own environment stays as it was: its workers inherit it, and read the file themselves.
   if (!supervised) exportEnvironment(settings.file, runtime.env());
   if (link === undefined)

@@ -24,6 +24,16 @@ export interface CommandConfig {
   readonly appDir: string | undefined;
   /** The export is a function that makes the application. */
   readonly factory: boolean;
+  /** How a Python application is called. */
+  readonly interface: "auto" | "asgi" | "asgi2" | "wsgi";
+  /** Python program; undefined: that of the virtual environment, else python3. */
+  readonly python: string | undefined;
+  /** Python's event loop. */
+  readonly loop: "auto" | "asyncio" | "uvloop";
+  /** Threads of a WSGI application in each process; 0: as the cores suggest. */
+  readonly threads: number;
+  /** File that configures Python's logging. */
+  readonly logConfig: string | undefined;
   readonly envFile: string | undefined;
   readonly logLevel: LogLevel;
   /** Stop when the parent process ends; undefined: only under a package manager's script runner. */
@@ -44,12 +54,17 @@ export const DEFAULT_COMMAND: CommandConfig = {
   workers: 1,
   reload: false,
   reloadDirs: [],
-  reloadIncludes: ["*.ts", "*.tsx", "*.js", "*.jsx", "*.mjs", "*.json"],
+  reloadIncludes: ["*.ts", "*.tsx", "*.js", "*.jsx", "*.mjs", "*.json", "*.py"],
   reloadExcludes: [],
   maxRequests: 0,
   maxRequestsJitter: 0,
   appDir: undefined,
   factory: false,
+  interface: "auto",
+  python: undefined,
+  loop: "auto",
+  threads: 0,
+  logConfig: undefined,
   envFile: undefined,
   logLevel: "info",
   exitWithParent: undefined,
@@ -57,7 +72,10 @@ export const DEFAULT_COMMAND: CommandConfig = {
 
 export const DEFAULT_CONFIG: Config = { app: undefined, command: DEFAULT_COMMAND, server: DEFAULT_OPTIONS };
 
-/** Whether the processes that serve are children of a supervisor, or this process serves itself. */
-export function needsSupervisor(config: Config): boolean {
-  return config.command.workers > 1 || config.command.reload || config.command.maxRequests > 0;
+/**
+ * Whether the processes that serve are children of a supervisor, or this process serves itself. A Python application's
+ * workers are processes of their own anyway.
+ */
+export function needsSupervisor(config: Config, isPython = false): boolean {
+  return (config.command.workers > 1 && !isPython) || config.command.reload || config.command.maxRequests > 0;
 }

@@ -11,6 +11,7 @@ export const GROUPS = [
   "Application",
   "Address",
   "Processes",
+  "Python",
   "Reload",
   "HTTP",
   "Proxies",
@@ -139,6 +140,45 @@ function processRows(): OptionRow[] {
       kinds.optionalToggle,
       "Stop when the parent process ends.",
       "on under npm run and the like, else off",
+    ),
+  ];
+}
+
+const MOST_THREADS = 10_000;
+
+function pythonRows(): OptionRow[] {
+  const option = command("Python");
+  return [
+    option(
+      "interface",
+      "interface",
+      kinds.choice("<name>", ["auto", "asgi", "asgi2", "wsgi"]),
+      "How the application is called; auto looks at its parameters.",
+    ),
+    option(
+      "python",
+      "python",
+      kinds.optionalText("<path>", "a path"),
+      "Python program that runs the application.",
+      "the active virtual environment's, .venv/bin/python, else python3",
+    ),
+    option(
+      "loop",
+      "loop",
+      kinds.choice("<name>", ["auto", "asyncio", "uvloop"]),
+      "Event loop; auto takes uvloop where the application's environment has it.",
+    ),
+    option(
+      "threads",
+      "threads",
+      kinds.integer("<count>", 0, MOST_THREADS),
+      "Threads of a WSGI application in each process; 0 as many as the cores suggest.",
+    ),
+    option(
+      "logConfig",
+      "log-config",
+      kinds.optionalText("<path>", "a path"),
+      "File that configures Python's logging: .json, .yaml or its own format.",
     ),
   ];
 }
@@ -315,6 +355,7 @@ export const OPTIONS: readonly OptionRow[] = [
   ...applicationRows(),
   ...addressRows(),
   ...processRows(),
+  ...pythonRows(),
   ...reloadRows(),
   ...httpRows(),
   ...proxyRows(),

@@ -1,5 +1,6 @@
 /** Serving: in this process alone, as a worker, or as the supervisor of workers. Each resolves with the exit code. */
 import { applicationOf, loadApplication, loadModule, splitTarget } from "../apps/load.ts";
+import type { PythonTarget } from "../apps/python-target.ts";
 import type { Application } from "../asgi/types.ts";
 import type { BufferedAccessLog } from "../observe/access.ts";
 import type { Logger } from "../observe/log.ts";
@@ -29,6 +30,8 @@ export interface BuiltInApp {
 export interface ServeContext {
   readonly runtime: Runtime;
   readonly config: Config;
+  /** Where the application is Python's. */
+  readonly python: PythonTarget | undefined;
   readonly logger: Logger;
   readonly access: BufferedAccessLog;
   readonly builtIn: BuiltInApp;
@@ -37,7 +40,26 @@ export interface ServeContext {
   onServing(address: SocketAddress): void;
 }
 
-async function loadConfigured({ runtime, config, builtIn, library }: ServeContext): Promise<Application> {
+interface Loaded {
+  readonly app: Application;
+  readonly options: ServerOptions;
+}
+
+async function loadConfigured(context: ServeContext): Promise<Loaded> {
+  const { config } = context;
+  if (context.python === undefined) return { app: await loadScript(context), options: config.server };
+  const { startPythonApp } = await import("../python/app.ts");
+  const { factory, interface: called, python, loop, threads, logConfig, workers } = config.command;
+  const { lifespan, gracefulTimeoutMs } = config.server;
+  const { app } = await startPythonApp(context.runtime, context.logger, {
+    ...context.python,
+    ...{ factory, interface: called, python, loop, threads, logConfig, workers, lifespan, gracefulTimeoutMs },
+  });
+  // The worker speaks lifespan with the application; here it begins and ends the worker.
+  return { app, options: { ...config.server, lifespan: "on" } };
+}
+
+async function loadScript({ runtime, config, builtIn, library }: ServeContext): Promise<Application> {
   const { appDir, factory } = config.command;
   if (config.app === undefined) {
     const { title, load, exportName } = builtIn;
@@ -75,7 +97,8 @@ export async function serveAlone(context: ServeContext): Promise<number> {
     );
     if (wantsParentWatch(config.command.exitWithParent, runtime.env())) watchParent(runtime, () => stop(PARENT_GONE));
     const run = async (): Promise<void> => {
-      const server = await startServer(await loadConfigured(context), config.server, serverParts(context));
+      const { app, options } = await loadConfigured(context);
+      const server = await startServer(app, options, serverParts(context));
       surviveStrayErrors(context);
       stopServer = () => server.stop();
       context.onServing(server.address);
@@ -119,9 +142,8 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
     logger,
     link,
     start: async (bind, retire) => {
-      const app = await loadConfigured(context);
-      const options: ServerOptions = { ...config.server, ...bind };
-      const server = await startServer(app, options, serverParts(context));
+      const { app, options } = await loadConfigured(context);
+      const server = await startServer(app, { ...options, ...bind }, serverParts(context));
       surviveStrayErrors(context);
       if (config.command.maxRequests > 0) {
         const limit = requestLimit(config, Math.random);
@@ -175,7 +197,8 @@ export function serveSupervised(context: ServeContext, argv: readonly string[]):
     host: server.host,
     port: server.port,
     uds: server.uds,
-    workers: command.workers,
+    // A Python application has its own workers behind one front.
+    workers: context.python === undefined ? command.workers : 1,
     watch: command.reload ? watchOptions(runtime, config) : undefined,
     gracefulTimeoutMs: server.gracefulTimeoutMs,
     exitWithParent: wantsParentWatch(command.exitWithParent, runtime.env()),
