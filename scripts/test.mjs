@@ -16,6 +16,8 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const REPORTS = join(ROOT, ".cache", "test");
 const VENV = join(ROOT, ".venv");
 const REQUIREMENTS = join(ROOT, "requirements-dev.txt");
+/** The Python frameworks that the tests serve. */
+const FRAMEWORKS = join(ROOT, "requirements-apps.txt");
 /** Only guards against a runner that hangs; the whole run is meant to take less. */
 const RUNNER_DEADLINE_MS = 8 * 60_000;
 /** For one test under Bun (its own default, 5 s, is short for tests that start servers). */
@@ -149,7 +151,7 @@ function provideTools() {
 
 /** Makes `.venv` with the pinned requirements; made again only when they change. Returns a problem or undefined. */
 async function provideVenv() {
-  const hash = createHash("sha256").update(readFileSync(REQUIREMENTS)).digest("hex");
+  const hash = createHash("sha256").update(readFileSync(REQUIREMENTS)).update(readFileSync(FRAMEWORKS)).digest("hex");
   const stamp = join(VENV, ".requirements-hash");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return undefined;
   const makeVenv = () => spawnSync("python3", ["-m", "venv", VENV], { stdio: "ignore" }).status === 0;
@@ -163,6 +165,11 @@ async function provideVenv() {
   }
   const problem = await run(join(VENV, "bin", "python"), ["-m", "pip", "install", "-q", "-r", REQUIREMENTS]);
   if (problem !== undefined) return `pip install -r requirements-dev.txt: ${problem}`;
+  for (const requirement of readFileSync(FRAMEWORKS, "utf8").split("\n")) {
+    if (requirement === "" || requirement.startsWith("#")) continue;
+    const missing = await run(join(VENV, "bin", "python"), ["-m", "pip", "install", "-q", requirement], () => false);
+    if (missing !== undefined) console.log(`  not installed, its tests are skipped: ${requirement}`);
+  }
   writeFileSync(stamp, hash);
   return undefined;
 }

@@ -28,15 +28,7 @@ const STAIRS: Readonly<Record<string, readonly string[]>> = {
   runtime: [],
 };
 /** Where a program begins: nothing needs to import these. */
-const ENTRIES = [
-  "src/index.ts",
-  "src/cli/main.ts",
-  "src/python/app.ts",
-  /^bench\//,
-  /^examples\//,
-  /^bin\//,
-  /^scripts\//,
-];
+const ENTRIES = ["src/index.ts", "src/cli/main.ts", /^bench\//, /^examples\//, /^bin\//, /^scripts\//];
 /** Names of a runtime. A property (`x.process`) or a key (`process:`) is something else. */
 const RUNTIME_NAMES = /(?<![.\w$#])(?:Bun|Deno|process|Buffer|require|__dirname|__filename)(?![\w$]|\s*:)/;
 const DEFAULT_EXPORT = /\bexport\s+default\b|\bexport\s*\{[^}]*\bas default\b/;
