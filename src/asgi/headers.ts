@@ -80,13 +80,14 @@ export class HeaderList implements Iterable<HeaderPair> {
 export function splitFieldLines(bytes: Uint8Array, start: number, end: number): HeaderPair[] {
   const pairs: HeaderPair[] = [];
   let at = start;
+  // Bounded by `end` too: an application may have transferred the memory away in the meantime.
   while (at < end && bytes[at] !== CR) {
     const nameStart = at;
-    while (bytes[at] !== COLON) at++;
+    while (at < end && bytes[at] !== COLON) at++;
     const nameEnd = at++;
     while (bytes[at] === SPACE || bytes[at] === TAB) at++;
     const valueStart = at;
-    while (bytes[at] !== CR) at++;
+    while (at < end && bytes[at] !== CR) at++;
     let valueEnd = at;
     while (valueEnd > valueStart && (bytes[valueEnd - 1] === SPACE || bytes[valueEnd - 1] === TAB)) valueEnd--;
     pairs.push([lowercase(bytes, nameStart, nameEnd), bytes.slice(valueStart, valueEnd)]);

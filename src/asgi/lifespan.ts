@@ -23,6 +23,8 @@ type Phase = "startup" | "running" | "shutdown" | "ended";
 export class Lifespan {
   /** What the application leaves for its requests. */
   readonly state: State = {};
+  /** Hears what the application throws between startup and shutdown. */
+  onRaised: ((error: unknown) => void) | undefined;
   readonly #app: Application;
   readonly #mode: LifespanMode;
   #phase: Phase = "startup";
@@ -122,7 +124,10 @@ export class Lifespan {
     if (was === "startup") {
       this.#started.resolve(this.#mode === "on" ? { kind: "failed", message, error } : { kind: "unsupported" });
     } else if (was === "shutdown") this.#stopped.resolve({ kind: "failed", message, error });
-    else this.#askShutdown.resolve();
+    else {
+      this.#askShutdown.resolve();
+      this.onRaised?.(error);
+    }
   }
 }
 

@@ -23,6 +23,7 @@ export function putFields(out: OutBuffer, encoder: HeadEncoder, headers: Iterabl
   if (Array.isArray(headers)) {
     for (let i = 0; i < headers.length; i++) {
       const pair: SentHeader = headers[i];
+      if (typeof pair === "string") throw new TypeError("a string is no pair");
       encoder.field(out, pair[0], pair[1]);
     }
   } else for (const [name, value] of headers) encoder.field(out, name, value);

@@ -58,6 +58,10 @@ export async function startServer(
   dependencies: ServerDependencies,
 ): Promise<ServerHandle> {
   const lifespan = new Lifespan(app, options.lifespan);
+  lifespan.onRaised = (error) => {
+    const trace = error instanceof Error ? String(error.stack ?? error.message) : String(error);
+    dependencies.logger.error(`the application's lifespan ended before the server's\n${trace}`);
+  };
   const startup = await lifespan.startup();
   if (startup.kind === "failed") {
     const why = startup.message === "" ? "" : `: ${startup.message}`;
@@ -67,7 +71,7 @@ export async function startServer(
   try {
     await server.listen();
   } catch (error) {
-    await lifespan.shutdown();
+    await server.shutdownLifespan();
     throw error;
   }
   return server;
@@ -288,7 +292,7 @@ class Server implements ServerHandle {
     await this.#empty();
     clearTimeout(notice);
     clearTimeout(deadline);
-    await this.#shutdownLifespan();
+    await this.shutdownLifespan();
     this.#end();
   }
 
@@ -299,7 +303,7 @@ class Server implements ServerHandle {
     });
   }
 
-  async #shutdownLifespan(): Promise<void> {
+  async shutdownLifespan(): Promise<void> {
     const { options, logger } = this.#context;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<"late">((resolve) => {
