@@ -1,7 +1,7 @@
 """One HTTP request under ASGI: its scope, receive and send.
 
-ASGI HTTP specification 2.5, with the extensions trailers, pathsend, early hints and
-debug. What can't be known here (the client's socket, the message's framing) is the
+ASGI HTTP specification 2.5, with the extensions trailers, pathsend and early hints
+(debug is taken and dropped). What can't be known here (the client's socket, the message's framing) is the
 front's; what it refuses comes back as REFUSED and is raised by the next `send`.
 """
 
@@ -52,13 +52,12 @@ def build_scope(encoded, state):
         server,
     ) = loads(encoded)
     if version == "1.0":
-        extensions = {"http.response.pathsend": {}, "http.response.debug": {}}
+        extensions = {"http.response.pathsend": {}}
     else:
         extensions = {
             "http.response.trailers": {},
             "http.response.pathsend": {},
             "http.response.early_hint": {},
-            "http.response.debug": {},
             "http.request.trailers": {},
         }
     return {

@@ -58,6 +58,8 @@ export interface HostOwner {
   ready(host: WorkerHost, facts: WorkerFacts): void;
   /** It could not load or start the application. `gone` follows. */
   failed(host: WorkerHost, message: string, traceback: string): void;
+  /** It asks for a successor; it goes on serving until it is drained. */
+  retiring(host: WorkerHost): void;
   /** A request has ended. */
   freed(host: WorkerHost): void;
   /** The process or its stream has ended, or broke the format: `orphans` are the requests that it had. */
@@ -80,6 +82,8 @@ export class WorkerHost implements wire.RecordTaker {
   readonly pid: number;
   state: HostState = "loading";
   facts: WorkerFacts | undefined;
+  /** It was told to leave. */
+  wasDrained = false;
   beat: Beat | undefined;
   /** What lifespan shutdown had to say. */
   shutdownProblem: string | undefined;
@@ -170,6 +174,7 @@ export class WorkerHost implements wire.RecordTaker {
   /** Finishes what is in flight, runs lifespan shutdown and leaves. */
   drain(): void {
     if (this.state === "gone" || this.state === "draining") return;
+    this.wasDrained = true;
     this.state = "draining";
     this.#heads.record(wire.DRAIN, 0, 0, this.generation, NO_BYTES);
     this.#flushSoon();
@@ -270,7 +275,7 @@ export class WorkerHost implements wire.RecordTaker {
 
   /** For the reader. @throws WireError */
   expects(type: number, id: number, generation: number): void {
-    if (type < wire.READY || type > wire.STOPPED) throw new wire.WireError(`a record of type ${type}`);
+    if (type < wire.READY || type > wire.RETIRING) throw new wire.WireError(`a record of type ${type}`);
     if (generation !== this.generation) throw new wire.WireError("a record of another worker");
     if (id >= this.#nextId) throw new wire.WireError("an answer to no request");
   }
@@ -303,6 +308,10 @@ export class WorkerHost implements wire.RecordTaker {
         cpuMs: Number(view.getBigUint64(8, true)) / 1000,
         inFlight: view.getUint32(16, true),
       };
+      return;
+    }
+    if (type === wire.RETIRING) {
+      if (this.state === "ready") this.#owner.retiring(this);
       return;
     }
     const message = parseMessage(bytes.subarray(start, end));

@@ -36,6 +36,8 @@ export class WorkerPool implements HostOwner {
   readonly #options: PoolOptions;
   #hosts: WorkerHost[] = [];
   #queue: Exchange[] = [];
+  /** Those that leave when their successors are ready. */
+  #retiring: WorkerHost[] = [];
   #generation = 0;
   #backoffMs = 0;
   #stopping = false;
@@ -140,11 +142,18 @@ export class WorkerPool implements HostOwner {
   // ---- what hosts tell -------------------------------------------------------------------------------------
 
   ready(_host: WorkerHost, facts: WorkerFacts): void {
+    this.#retiring.shift()?.drain();
     this.#backoffMs = 0;
     this.#lastFailure = "";
     this.#starting?.resolve(facts);
     this.#starting = undefined;
     this.#pump();
+  }
+
+  retiring(host: WorkerHost): void {
+    if (this.#stopping || this.#retiring.includes(host)) return;
+    this.#retiring.push(host);
+    this.#spawn();
   }
 
   failed(_host: WorkerHost, message: string, traceback: string): void {
@@ -170,7 +179,9 @@ export class WorkerPool implements HostOwner {
       this.#starting = undefined;
       this.#stopping = true;
     }
-    if (!this.#stopping) this.#replace(host, orphans.length, lived, why);
+    const retired = host.state === "gone" && host.wasDrained;
+    if (this.#retiring.includes(host)) this.#retiring = this.#retiring.filter((other) => other !== host);
+    else if (!this.#stopping && !retired) this.#replace(host, orphans.length, lived, why);
     for (const exchange of orphans) if (exchange.orphaned()) this.dispatch(exchange);
     if (this.#stopping && this.#hosts.length === 0) {
       for (const exchange of this.#queue.splice(0)) exchange.answer(503, "The server is stopping.\n", []);

@@ -46,6 +46,7 @@ RESPONSE_CREDIT = 39
 DONE = 40
 BEAT = 41
 STOPPED = 42
+RETIRING = 43
 
 # Flags; what they mean depends on the type.
 LAST = 1  # nothing of this body (HEAD, BODY, RESPONSE, ...) follows

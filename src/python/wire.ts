@@ -42,6 +42,7 @@ export const RESPONSE_CREDIT = 39;
 export const DONE = 40;
 export const BEAT = 41;
 export const STOPPED = 42;
+export const RETIRING = 43;
 
 // Flags.
 export const LAST = 1;

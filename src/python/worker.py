@@ -7,6 +7,7 @@ what it is to serve comes in the first record (HELLO). Standard library only, CP
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -168,6 +169,10 @@ class Worker:
         message = {"message": sentence[:8000], "traceback": trace[-16000:]}
         self._put_json(wire.FAILED, message)
 
+    def retire(self):
+        """SIGTERM: asks the front for a successor, and for DRAIN when it is ready."""
+        self._put(wire.RETIRING, b"")
+
     def load(self):
         """Imports the application. Raises TargetError."""
         settings = self.settings
@@ -211,6 +216,9 @@ class Worker:
             "interface": self.interface,
             "app": shown,
         }
+        # What is there now stays: later collections need not look at it.
+        gc.collect()
+        gc.freeze()
         self._put_json(wire.READY, facts)
         await self._ended.wait()
         return await self._leave()
@@ -296,7 +304,7 @@ def main():
 async def _run(settings, generation, loop, loop_name, sock):
     sock.setblocking(False)
     worker = Worker(settings, generation, loop, loop_name, sock)
-    loop.add_signal_handler(signal.SIGTERM, worker.took, wire.DRAIN, 0, 0, b"")
+    loop.add_signal_handler(signal.SIGTERM, worker.retire)
     return await worker.serve()
 
 

@@ -401,6 +401,32 @@ test("a worker that says nothing before it ends is told", async () => {
   await assert.rejects(started, /ended while it was starting: it ended with code 9/);
 });
 
+test("a worker that retires is drained when its successor is ready", async () => {
+  const bench = await start();
+  const [first] = bench.workers;
+  const client = send(bench.pool);
+  await turn();
+  first.say(wire.RETIRING, 0, 0);
+  first.say(wire.RETIRING, 0, 0);
+  await turn();
+  assert.equal(bench.workers.length, 2);
+  assert.equal(first.of(wire.DRAIN).length, 0, "it serves on meanwhile");
+  bench.workers[1].ready();
+  await turn();
+  assert.equal(first.of(wire.DRAIN).length, 1);
+  const other = send(bench.pool);
+  await turn();
+  assert.deepEqual(bench.workers[1].requests, [1]);
+  first.respond(1, "finished");
+  bench.workers[1].respond(1, "new");
+  first.exit(0);
+  await turn();
+  assert.equal(client.text, "finished");
+  assert.equal(other.text, "new");
+  assert.deepEqual([bench.workers.length, bench.log], [2, []], "nothing is replaced twice");
+  await end(bench);
+});
+
 test("requests that wait for the next worker are served by it", async () => {
   const bench = await start();
   bench.workers[0].exit(1);

@@ -221,6 +221,14 @@ check("a worker leaves by itself when its stream ends", async () => {
   assert.equal(await within(exited.promise, "the worker's exit"), 0);
 });
 
+check("SIGTERM to a worker brings a successor, and no request fails", async () => {
+  const { url, python } = await start("contract:app");
+  const { pid } = await seen(url);
+  process.kill(Number(pid), "SIGTERM");
+  await until(async () => (await seen(url)).pid !== pid, "the successor answers");
+  await until(() => python.pool.workers.length === 1, "the old one has left");
+});
+
 check("WSGI: a streamed input, and a file", async () => {
   const { url, python } = await start("contract:wsgi", { threads: 2 });
   assert.equal(python.facts.interface, "wsgi");
