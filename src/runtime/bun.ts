@@ -172,7 +172,9 @@ export const bunRuntime: Runtime = {
   isolate,
   latin1: (bytes, start, end) => latin1Slice.call(bytes, start, end),
   selfCommand: () =>
-    bun.main.startsWith(COMPILED_ROOT) ? [process.execPath] : [process.execPath, "--no-env-file", bun.main],
+    bun.main.startsWith(COMPILED_ROOT)
+      ? [process.execPath]
+      : [process.execPath, "--no-env-file", "--no-install", bun.main],
   provideModule: (name, exports) => {
     const load = () => ({ exports: { ...exports }, loader: "object" as const });
     bun.plugin({ name, setup: (builder) => builder.module(name, load) });
