@@ -304,24 +304,16 @@ class HttpRequest:
         status = message["status"]
         if not isinstance(status, int) or not 200 <= status <= 599:
             raise RuntimeError(f"http.response.start: status must be 200 to 599, not {status!r}.")
-        count, block = wire.encode_fields(message.get("headers") or ())
+        count, block, owed = wire.encode_head(message.get("headers") or ())
         room = wire.MOST_PAYLOAD_BYTES - 6 - len(block)
         if room < 0:
             raise RuntimeError("http.response.start: more than 64 KB of headers.")
         self._wants_trailers = bool(message.get("trailers", False))
-        self._owed = self._announced(status, block)
+        if owed is not None:
+            bodiless = status == 204 or status == 304 or self.scope["method"] == "HEAD"
+            self._owed = None if bodiless else owed
         self._start = (int(status), count, block, room)
         self._state = STARTED
-
-    def _announced(self, status, block):
-        """The Content-Length that the body must keep to, or None."""
-        at = block.lower().find(b"content-length\0")
-        if at < 0 or (at and block[at - 1]):
-            return None
-        if status == 204 or status == 304 or self.scope["method"] == "HEAD":
-            return None
-        value = block[at + 15 :].split(b"\0", 1)[0]
-        return int(value) if value.isdigit() else None
 
     def _check_length(self, count, more):
         owed = self._owed

@@ -33,7 +33,7 @@ class Starter:
         self._until = 0.0
 
     def start(self, coroutine):
-        if self.eager:
+        if self.eager and self.loop.get_task_factory() is None:
             count = self._count
             if count == 0:
                 self._until = perf_counter() + EAGER_SECONDS

@@ -73,18 +73,26 @@ def record(kind, flags, request_id, generation, payload=b""):
 
 def encode_fields(headers):
     """Pairs of byte strings as (count, name NUL value NUL name NUL value ...)."""
+    return encode_head(headers)[:2]
+
+
+def encode_head(headers):
+    """As `encode_fields`, and what Content-Length says, or None."""
     parts = []
-    for name, value in headers:
-        parts.append(name)
-        parts.append(value)
+    length = None
     try:
+        for name, value in headers:
+            parts.append(name)
+            parts.append(value)
+            if len(name) == 14 and name.lower() == b"content-length" and value.isdigit():
+                length = int(value)
         block = b"\0".join(parts)
-    except TypeError:
+    except (TypeError, AttributeError):
         raise FieldError("header names and values must be byte strings") from None
     count = len(parts)
     if count and block.count(0) != count - 1:
         raise FieldError("header names and values must not contain NUL")
-    return count >> 1, block
+    return count >> 1, block, length
 
 
 def decode_fields(count, block):

@@ -86,7 +86,7 @@ class Fields(unittest.TestCase):
                 self.assertEqual(wire.decode_fields(count, block), pairs)
 
     def test_what_would_tear_them_apart_is_refused(self):
-        for name, value in ((b"a\0", b"b"), (b"a", b"\0b"), ("a", b"b"), (b"a", 1)):
+        for name, value in ((b"a\0", b"b"), (b"a", b"\0b"), ("a", b"b"), (b"a", 1), (1, b"b"), (b"content-length", 1)):
             with self.subTest((name, value)), self.assertRaises(wire.FieldError):
                 wire.encode_fields([(name, value)])
 
