@@ -26,6 +26,9 @@ EXPECTED = {
     TRAILERS: "'http.response.trailers'",
 }
 
+#: Up to here a body is copied once more rather than carried by itself.
+SMALL_BYTES = 1024
+
 _pack_header = wire.HEADER.pack
 _pack_start = wire.START.pack
 
@@ -275,6 +278,8 @@ class HttpRequest:
             if state != STARTED and state != BODY:
                 raise self._unexpected(kind)
             body = message.get("body", b"")
+            if type(body) is not bytes:
+                body = _as_bytes(body)
             more = message.get("more_body", False)
             if state == STARTED and not more and len(body) <= self._start[3]:
                 self._send_whole(body)
@@ -337,22 +342,16 @@ class HttpRequest:
             self._state = TRAILERS
         else:
             self._state = COMPLETE
-        self.outlet.put(
-            b"".join(
-                (
-                    _pack_header(length, wire.RESPONSE, flags, self.id, self.generation),
-                    _pack_start(status, count, len(block)),
-                    block,
-                    body,
-                )
-            )
-        )
+        header = _pack_header(length, wire.RESPONSE, flags, self.id, self.generation)
+        start = _pack_start(status, count, len(block))
+        if len(body) <= SMALL_BYTES:
+            self.outlet.put(b"".join((header, start, block, body)))
+        else:
+            self.outlet.put_body(b"".join((header, start, block)), body)
         if self._waiter is not None and self._state == COMPLETE:
             self._wake()
 
     async def _send_body(self, body, more):
-        if not isinstance(body, bytes):
-            body = bytes(body)
         length = len(body)
         if self._owed is not None:
             self._check_length(length, more)
@@ -390,7 +389,7 @@ class HttpRequest:
         if start is None:
             kind = wire.RESPONSE_BODY
             head = _pack_header(len(piece), kind, flags, self.id, self.generation)
-            self.outlet.put_body(head + piece)
+            self.outlet.put_body(head, piece)
             return
         if self._wants_trailers:
             flags |= wire.TRAILERS
@@ -398,7 +397,7 @@ class HttpRequest:
         length = 6 + len(block) + len(piece)
         head = _pack_header(length, wire.RESPONSE, flags, self.id, self.generation)
         first = _pack_start(status, count, len(block))
-        self.outlet.put_body(b"".join((head, first, block, piece)))
+        self.outlet.put_body(b"".join((head, first, block)), piece)
 
     async def _credit_given(self):
         while self._credit <= 0 and not self._gone and self.error is None:
@@ -454,6 +453,13 @@ class HttpRequest:
 
     def _put(self, kind, flags, payload):
         self.outlet.put(wire.record(kind, flags, self.id, self.generation, payload))
+
+
+def _as_bytes(body):
+    """A copy: what can change must not do so before it has left."""
+    if not isinstance(body, (bytes, bytearray, memoryview)):
+        raise TypeError(f"http.response.body: body must be bytes, not {body!r:.50}.")
+    return bytes(body)
 
 
 def _comes_from_disconnect(error):

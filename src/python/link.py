@@ -39,10 +39,10 @@ class Outlet:
             self._scheduled = True
             self.loop.call_soon(self.flush)
 
-    def put_body(self, record):
-        """As `put`, for records that may be large."""
-        self._queue.append(record)
-        self._pending += len(record)
+    def put_body(self, head, body):
+        """As `put`, for a record that may be large: its parts are joined when it leaves."""
+        self._queue.append((head, body))
+        self._pending += len(body)
         if self._pending >= FLUSH_BYTES:
             self.flush()
         elif not self._scheduled:
@@ -73,7 +73,11 @@ class Outlet:
             parts.append(self._rest)
         for queue in (self._control, self._queue):
             for _ in range(len(queue)):
-                parts.append(queue.popleft())
+                record = queue.popleft()
+                if type(record) is tuple:
+                    parts.extend(record)
+                else:
+                    parts.append(record)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _write(self):

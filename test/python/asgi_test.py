@@ -128,6 +128,31 @@ class Send(unittest.TestCase):
                 error = self.violation(dict(START, headers=headers))
                 self.assertIsInstance(error, ValueError)
 
+    def test_a_body_that_is_no_bytes(self):
+        for wrong in ("text", None, 5):
+            with self.subTest(wrong):
+                self.assertIsInstance(self.violation(START, body(wrong)), TypeError)
+                ((kind, flags, _, _),) = self.records
+                self.assertEqual((kind, flags), (wire.DONE, wire.RAISED))
+
+    def test_a_body_may_be_reused_after_send(self):
+        async def app(scope, receive, send):
+            buffer = bytearray(b"x" * 5000)
+            await send(START)
+            await send(body(memoryview(buffer), True))
+            buffer[:] = b"y" * 5000
+            await send(body(buffer))
+            buffer[:] = b"z" * 5000
+
+        async def use(bench):
+            bench.request()
+            await turns()
+            (_, _, _, first), (_, _, _, second) = bench.records()
+            self.assertEqual(response(first)[2], b"x" * 5000)
+            self.assertEqual(second, b"y" * 5000)
+
+        with_app(app, use)
+
     def test_returning_without_a_response_is_told(self):
         async def app(scope, receive, send):
             await send(START)
