@@ -181,7 +181,9 @@ test("relative imports name their file, ending included", () => {
 
 test("no machine's paths and no registry's hosts in the text", () => {
   const wrong = tracked.flatMap((file) => {
-    if (statSync(join(ROOT, file)).size > 2_000_000) return [];
+    // A file that another test made may be gone again.
+    const facts = statSync(join(ROOT, file), { throwIfNoEntry: false });
+    if (facts === undefined || facts.size > 2_000_000) return [];
     const text = read(file);
     if (text.includes("\0")) return [];
     return [MACHINE, REGISTRY].flatMap((pattern) => {
