@@ -7,46 +7,51 @@ import type { WorkerFacts, WorkerSettings } from "./host.ts";
 import { type PoolOptions, WorkerPool } from "./pool.ts";
 import { findPython } from "./python.ts";
 
-export interface PythonOptions extends WorkerSettings {
+export interface PythonOptions extends WorkerSettings, Partial<Omit<PoolOptions, "command" | "settings" | "workers">> {
   /** Path or name of the Python program; undefined: see `findPython`. */
   readonly python?: string;
   readonly workers?: number;
-  /** Requests in flight per worker. 0: no limit. */
-  readonly concurrency?: number;
-  readonly queueLength?: number;
-  readonly gracefulTimeoutMs?: number;
-  readonly spawn?: PoolOptions["spawn"];
 }
 
 export interface PythonApp {
   readonly app: Application;
-  readonly facts: WorkerFacts;
+  /** Of the first worker; undefined: to reload, the application does not start yet. */
+  readonly facts: WorkerFacts | undefined;
   readonly pool: WorkerPool;
 }
 
-const DEFAULT_QUEUE_LENGTH = 1024;
+/** Requests that wait for a worker, in order; more are refused. A second's worth for a fast application. */
+export const DEFAULT_QUEUE_LENGTH = 1024;
+/** gunicorn's is 30 s, but it also ends workers that are merely busy. */
+export const DEFAULT_WORKER_TIMEOUT_MS = 60_000;
 const DEFAULT_GRACEFUL_MS = 30_000;
 const WORKER_SCRIPT = new URL("./worker.py", import.meta.url);
 
-type AppRuntime = Pick<Runtime, "defer" | "now" | "env" | "fileExists" | "resolvePath" | "cwd">;
+type AppRuntime = Pick<Runtime, "defer" | "now" | "readTextFile" | "env" | "fileExists" | "resolvePath" | "cwd">;
 
 /**
  * Starts the workers and waits until one is ready.
  * @throws PlainError when Python or the application can't be had; its message has the application's own traceback
  */
 export async function startPythonApp(runtime: AppRuntime, logger: Logger, options: PythonOptions): Promise<PythonApp> {
-  const { python, workers, concurrency, queueLength, gracefulTimeoutMs, spawn, ...settings } = options;
+  const { python, ...others } = options;
   const pool = new WorkerPool(runtime, logger, {
     command: [findPython(runtime, python), decodeURIComponent(WORKER_SCRIPT.pathname)],
-    env: childEnvironment(runtime.env()),
-    settings: { ...settings, workers: workers ?? 1 },
-    workers: workers ?? 1,
-    concurrency: concurrency ?? 0,
-    queueLength: queueLength ?? DEFAULT_QUEUE_LENGTH,
-    gracefulTimeoutMs: gracefulTimeoutMs ?? DEFAULT_GRACEFUL_MS,
-    spawn,
+    env: others.env ?? (() => childEnvironment(runtime.env())),
+    settings: settingsOf(options),
+    workers: others.workers ?? 1,
+    concurrency: others.concurrency ?? 0,
+    queueLength: others.queueLength ?? DEFAULT_QUEUE_LENGTH,
+    gracefulTimeoutMs: others.gracefulTimeoutMs ?? DEFAULT_GRACEFUL_MS,
+    workerTimeoutMs: others.workerTimeoutMs ?? DEFAULT_WORKER_TIMEOUT_MS,
+    maxRequests: others.maxRequests ?? 0,
+    maxRequestsJitter: others.maxRequestsJitter ?? 0,
+    maxRssBytes: others.maxRssBytes ?? 0,
+    lifetimeMs: others.lifetimeMs ?? 0,
+    reload: others.reload ?? false,
+    spawn: others.spawn,
   });
-  let facts: WorkerFacts;
+  let facts: WorkerFacts | undefined;
   try {
     facts = await pool.start();
   } catch (error) {
@@ -56,7 +61,13 @@ export async function startPythonApp(runtime: AppRuntime, logger: Logger, option
   return { pool, facts, app: poolApplication(pool) };
 }
 
-function childEnvironment(env: Record<string, string | undefined>): Record<string, string> {
+function settingsOf(options: PythonOptions): WorkerSettings {
+  const { target, appDir, factory, lifespan, loop, threads, logConfig, workers } = options;
+  return { target, appDir, factory, interface: options.interface, lifespan, loop, threads, logConfig, workers };
+}
+
+/** What a process can be given: the variables that are set. */
+export function childEnvironment(env: Record<string, string | undefined>): Record<string, string> {
   const copy: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) if (value !== undefined) copy[name] = value;
   return copy;

@@ -9,27 +9,42 @@ import time
 
 from . import wire
 
+#: How often the loop is asked for an answer.
+ASK_SECONDS = 0.25
+#: A loop that is late is told of at once; otherwise a beat leaves this often.
 BEAT_SECONDS = 1.0
+#: An answer that takes longer is late. pulse.ts has the same number.
+LATE_SECONDS = 0.2
 
 
 class Beat:
     def __init__(self, worker):
         self.worker = worker
         self._asked = 0.0
-        self._turns = 0
+        self._told_late = False
 
     def answer(self):
+        """The loop turns."""
         self._asked = 0.0
-        self._turns += 1
+        if self._told_late:
+            self._told_late = False
+            self.worker.outlet.put_control(self._record())
+
+    def lag(self):
+        asked = self._asked
+        return time.monotonic() - asked if asked else 0.0
 
     def payload(self, token=0):
-        asked = self._asked
-        lag = int((time.monotonic() - asked) * 1000) if asked else 0
+        lag = int(self.lag() * 1000)
         cpu = int(time.process_time() * 1e6)
         return wire.BEAT_PAYLOAD.pack(token, lag, cpu, len(self.worker.requests))
 
+    def _record(self):
+        return wire.record(wire.BEAT, 0, 0, self.worker.generation, self.payload())
+
     def run(self):
         worker = self.worker
+        due = time.monotonic() + BEAT_SECONDS
         while not worker.outlet.dead:
             if not self._asked:
                 self._asked = time.monotonic()
@@ -37,10 +52,12 @@ class Beat:
                     worker.loop.call_soon_threadsafe(self.answer)
                 except RuntimeError:
                     return  # the loop has ended
-            time.sleep(BEAT_SECONDS)
-            kind = wire.BEAT
-            record = wire.record(kind, 0, 0, worker.generation, self.payload())
-            worker.outlet.put_now(record, True)
+            time.sleep(ASK_SECONDS)
+            late = not self._told_late and self.lag() >= LATE_SECONDS
+            if late or time.monotonic() >= due:
+                due = time.monotonic() + BEAT_SECONDS
+                self._told_late = self._told_late or late
+                worker.outlet.put_now(self._record(), True)
         # The front is gone. A loop that still turns leaves by itself; one that is
         # stuck would stay for ever.
         worker.front_lost_while_stuck()

@@ -300,10 +300,10 @@ export class Exchange {
   }
 
   /** Answers in the worker's stead. */
-  answer(status: number, text: string, more: readonly SentHeader[]): void {
+  answer(status: number, text: string, more: readonly SentHeader[], type = "text/plain; charset=utf-8"): void {
     this.#phase = "over";
     const body = UTF8.encode(text);
-    const headers: SentHeader[] = [["content-type", "text/plain; charset=utf-8"], ...more];
+    const headers: SentHeader[] = [["content-type", type], ...more];
     this.#send({ type: "http.response.start", status, headers }).catch(ignore);
     this.#send({ type: "http.response.body", body }).then(this.#settle, this.#settle);
   }

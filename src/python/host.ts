@@ -6,12 +6,14 @@
 import { type SpawnStreamOptions, type StreamChild, spawnStream } from "../runtime/stream-child.ts";
 import type { Runtime } from "../runtime/types.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Member, MemberState } from "./lineup.ts";
+import { BUSY_LAG_MS, Pulse } from "./pulse.ts";
 import * as wire from "./wire.ts";
 
 /** What is handed to the stream at once, so that control records never wait behind more than this. */
 const WRITE_BYTES = 256 * 1024;
-/** Ids end long before they would begin anew: then the worker is replaced. */
-export const MOST_REQUESTS = 0xffff_fff0;
+/** Ids must not begin anew: a worker is replaced when half of them are used. */
+export const MOST_REQUESTS = 0x8000_0000;
 
 /** Between the end of a worker's stream and its exit. */
 const EXIT_GRACE_MS = 1_000;
@@ -41,18 +43,6 @@ export interface WorkerFacts {
   readonly app: string;
 }
 
-/** A heartbeat, as it arrived. */
-export interface Beat {
-  /** Monotonic milliseconds of its arrival. */
-  readonly atMs: number;
-  /** How long the event loop has owed its thread an answer. */
-  readonly lagMs: number;
-  readonly cpuMs: number;
-  readonly inFlight: number;
-}
-
-export type HostState = "loading" | "ready" | "draining" | "gone";
-
 /** Whom a host tells. */
 export interface HostOwner {
   ready(host: WorkerHost, facts: WorkerFacts): void;
@@ -60,6 +50,8 @@ export interface HostOwner {
   failed(host: WorkerHost, message: string, traceback: string): void;
   /** It asks for a successor; it goes on serving until it is drained. */
   retiring(host: WorkerHost): void;
+  /** Its stream has ended: it takes no more requests. `gone` follows. */
+  ended(host: WorkerHost): void;
   /** A request has ended. */
   freed(host: WorkerHost): void;
   /** The process or its stream has ended, or broke the format: `orphans` are the requests that it had. */
@@ -73,18 +65,29 @@ export interface HostOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly settings: WorkerSettings;
   readonly generation: number;
+  /** Requests after which it is to be replaced. */
+  readonly mostRequests: number;
+  /** It waits for `load`. */
+  readonly spare?: boolean;
   /** Another one than the runtime's, for tests. */
   readonly spawn?: Spawn;
 }
 
-export class WorkerHost implements wire.RecordTaker {
+export class WorkerHost implements wire.RecordTaker, Member {
   readonly generation: number;
   readonly pid: number;
-  state: HostState = "loading";
+  /** Requests after which it is to be replaced. */
+  readonly mostRequests: number;
+  state: MemberState = "spare";
+  leaving: Member["leaving"];
   facts: WorkerFacts | undefined;
-  /** It was told to leave. */
-  wasDrained = false;
-  beat: Beat | undefined;
+  /** Monotonic milliseconds: of the order to load, of READY, of the end of a drain's patience. */
+  loadedAt = 0;
+  readyAt = 0;
+  drainBy = Number.POSITIVE_INFINITY;
+  /** Others get the new requests, while there are any. */
+  isBusy = false;
+  readonly pulse: Pulse;
   /** What lifespan shutdown had to say. */
   shutdownProblem: string | undefined;
   readonly #runtime: Pick<Runtime, "defer" | "now">;
@@ -110,8 +113,9 @@ export class WorkerHost implements wire.RecordTaker {
     this.#runtime = runtime;
     this.#owner = owner;
     this.generation = options.generation;
+    this.mostRequests = options.mostRequests;
+    this.pulse = new Pulse(runtime.now());
     this.#reader = new wire.RecordReader(this);
-    this.#control.record(wire.HELLO, 0, 0, this.generation, UTF8.encode(JSON.stringify(options.settings)));
     this.#child = (options.spawn ?? spawnStream)({
       command: options.command,
       env: options.env,
@@ -124,6 +128,14 @@ export class WorkerHost implements wire.RecordTaker {
       },
     });
     this.pid = this.#child.pid;
+    if (!options.spare) this.load(options.settings);
+  }
+
+  /** Says what to serve: its interpreter has been waiting for that. */
+  load(settings: WorkerSettings): void {
+    this.state = "loading";
+    this.loadedAt = this.#runtime.now();
+    this.#control.record(wire.HELLO, 0, 0, this.generation, UTF8.encode(JSON.stringify(settings)));
     this.#flushSoon();
   }
 
@@ -136,9 +148,14 @@ export class WorkerHost implements wire.RecordTaker {
     return this.#exited;
   }
 
-  /** It has used up its ids. */
-  get isSpent(): boolean {
-    return this.#nextId >= MOST_REQUESTS;
+  /** Requests that it has been given so far. */
+  get begun(): number {
+    return this.#nextId - 1;
+  }
+
+  /** It was told to leave, or is not to serve any more. */
+  get wasDrained(): boolean {
+    return this.drainBy !== Number.POSITIVE_INFINITY;
   }
 
   // ---- to the worker ---------------------------------------------------------------------------------------
@@ -171,10 +188,11 @@ export class WorkerHost implements wire.RecordTaker {
     this.#flushSoon();
   }
 
-  /** Finishes what is in flight, runs lifespan shutdown and leaves. */
-  drain(): void {
-    if (this.state === "gone" || this.state === "draining") return;
-    this.wasDrained = true;
+  /** Finishes what is in flight, runs lifespan shutdown and leaves; it may take `patienceMs`. */
+  drain(patienceMs: number): void {
+    if (this.state === "gone" || this.wasDrained) return;
+    this.drainBy = this.#runtime.now() + patienceMs;
+    if (this.state === "ending") return;
     this.state = "draining";
     this.#heads.record(wire.DRAIN, 0, 0, this.generation, NO_BYTES);
     this.#flushSoon();
@@ -302,12 +320,14 @@ export class WorkerHost implements wire.RecordTaker {
     if (type === wire.BEAT) {
       if (end - start !== wire.BEAT_BYTES) throw new wire.WireError("a heartbeat of another length");
       const view = new DataView(bytes.buffer, bytes.byteOffset + start, wire.BEAT_BYTES);
-      this.beat = {
+      const lagMs = view.getUint32(4, true);
+      this.isBusy = lagMs >= BUSY_LAG_MS;
+      this.pulse.beat({
         atMs: this.#runtime.now(),
-        lagMs: view.getUint32(4, true),
+        lagMs,
         cpuMs: Number(view.getBigUint64(8, true)) / 1000,
         inFlight: view.getUint32(16, true),
-      };
+      });
       return;
     }
     if (type === wire.RETIRING) {
@@ -318,6 +338,8 @@ export class WorkerHost implements wire.RecordTaker {
     if (type === wire.READY && this.state === "loading") {
       this.facts = message as unknown as WorkerFacts;
       this.state = "ready";
+      this.readyAt = this.#runtime.now();
+      this.pulse.begin(this.readyAt);
       this.#owner.ready(this, this.facts);
     } else if (type === wire.FAILED) {
       this.#why = text(message.message);
@@ -332,8 +354,9 @@ export class WorkerHost implements wire.RecordTaker {
     if (this.state === "gone") return;
     if (this.#exited) this.#lost(this.#why ?? "it ended");
     else {
-      this.state = "draining";
+      this.state = "ending";
       this.#exitGuard = setTimeout(() => this.kill(this.#why ?? "it closed its stream"), EXIT_GRACE_MS);
+      this.#owner.ended(this);
     }
   }
 

@@ -1,16 +1,19 @@
 /**
- * The workers of one application: starts and replaces them, and gives each request to the ready one that has the fewest.
+ * The workers of one application: starts, watches and replaces them. Who is needed is decided in lineup.ts, how a
+ * worker fares in pulse.ts, who gets a request in dispatch.ts.
  */
+import { CrashReport } from "../observe/crashes.ts";
 import type { Logger } from "../observe/log.ts";
-import { PlainError, type Runtime } from "../runtime/types.ts";
+import { PlainError } from "../runtime/types.ts";
+import { Dispatcher, STOPPING } from "./dispatch.ts";
+import { refusalPage } from "./error-page.ts";
 import type { Exchange } from "./exchange.ts";
-import { type HostOptions, type HostOwner, type WorkerFacts, WorkerHost, type WorkerSettings } from "./host.ts";
+import type { HostOwner, WorkerFacts, WorkerHost } from "./host.ts";
+import { plan } from "./lineup.ts";
+import { Nursery, type NurseryOptions } from "./nursery.ts";
+import { type CheckLimits, type CheckRuntime, checkUp } from "./rounds.ts";
 
-export interface PoolOptions {
-  /** The Python program and the worker's script. */
-  readonly command: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly settings: WorkerSettings;
+export interface PoolOptions extends NurseryOptions, CheckLimits {
   readonly workers: number;
   /** Requests in flight per worker; more wait. 0: no limit. */
   readonly concurrency: number;
@@ -18,69 +21,84 @@ export interface PoolOptions {
   readonly queueLength: number;
   /** What draining may take before a worker is ended. */
   readonly gracefulTimeoutMs: number;
-  readonly spawn?: HostOptions["spawn"];
+  /** For development: a failed start is shown to clients and waits for `reload`. */
+  readonly reload: boolean;
 }
 
-/** Seconds in Retry-After when the queue is full. */
-const RETRY_AFTER = "1";
-/** A worker that lived this long was no failed start: the next one is started at once. */
-const STEADY_MS = 5_000;
-const FIRST_BACKOFF_MS = 500;
-const MOST_BACKOFF_MS = 30_000;
+/** A worker that served for this long has started well: its end is no part of a crash loop. */
+export const STEADY_MS = 5_000;
+export const FIRST_BACKOFF_MS = 100;
+export const LONGEST_BACKOFF_MS = 10_000;
+/** How often the workers are looked at; more often where a timeout is shorter. */
+const LOOK_MS = 1_000;
+/** A look that is so late was held up with this whole process (Ctrl-Z, a suspended machine): the workers were, too. */
+const PAUSED_MS = 10_000;
+/** After a reload, what is left of the old code's answers gets this long: streams have no end of their own. */
+const RELOAD_PATIENCE_MS = 5_000;
+const NOT_NEEDED = "it is not needed any more";
 
-type PoolRuntime = Pick<Runtime, "defer" | "now">;
+type Phase = "starting" | "running" | "broken" | "stopping";
 
 export class WorkerPool implements HostOwner {
-  readonly #runtime: PoolRuntime;
+  readonly #runtime: CheckRuntime;
   readonly #logger: Logger;
   readonly #options: PoolOptions;
-  #hosts: WorkerHost[] = [];
-  #queue: Exchange[] = [];
-  /** Those that leave when their successors are ready. */
-  #retiring: WorkerHost[] = [];
-  #generation = 0;
-  #backoffMs = 0;
-  #stopping = false;
-  #startedAt = new Map<WorkerHost, number>();
-  #timers = new Set<ReturnType<typeof setTimeout>>();
-  #starting: { resolve(facts: WorkerFacts): void; reject(error: unknown): void } | undefined;
+  readonly #crashes: CrashReport;
+  readonly #nursery: Nursery;
+  readonly #dispatcher: Dispatcher;
+  /** Oldest first. */
+  #members: WorkerHost[] = [];
+  #phase: Phase = "starting";
+  #wanted: number;
+  #starting: PromiseWithResolvers<WorkerFacts | undefined> | undefined;
+  #rolling: PromiseWithResolvers<boolean> | undefined;
   #emptied: (() => void) | undefined;
-  #lastFailure = "";
+  #failures = new WeakMap<WorkerHost, string>();
+  #backoffMs = 0;
+  #deaths = 0;
+  #diedAt = 0;
+  #lookedAt = 0;
+  /** No worker is started before this one fires. */
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #rounds: ReturnType<typeof setInterval> | undefined;
 
-  constructor(runtime: PoolRuntime, logger: Logger, options: PoolOptions) {
+  constructor(runtime: CheckRuntime, logger: Logger, options: PoolOptions) {
     this.#runtime = runtime;
     this.#logger = logger;
     this.#options = options;
+    this.#wanted = options.workers;
+    this.#crashes = new CrashReport(logger);
+    this.#nursery = new Nursery(runtime, this, options);
+    this.#dispatcher = new Dispatcher(options, (host) => this.#leave(host));
   }
 
   /**
-   * Starts the workers; resolves when the first is ready.
+   * Starts the workers; resolves when the first is ready. To reload, also when it failed, with undefined.
    * @throws PlainError when the application can't be loaded or started
    */
-  start(): Promise<WorkerFacts> {
-    return new Promise((resolve, reject) => {
-      this.#starting = { resolve, reject };
-      try {
-        for (let i = 0; i < this.#options.workers; i++) this.#spawn();
-      } catch (error) {
-        reject(error);
-      }
-    });
+  start(): Promise<WorkerFacts | undefined> {
+    this.#starting = Promise.withResolvers();
+    const { promise } = this.#starting;
+    this.#arrange();
+    const { workerTimeoutMs } = this.#options;
+    const pauseMs = workerTimeoutMs > 0 ? Math.min(LOOK_MS, workerTimeoutMs / 4) : LOOK_MS;
+    if (this.#phase !== "stopping") this.#rounds = setInterval(() => this.look(), pauseMs);
+    return promise;
   }
 
   /** Drains all workers; resolves with what their shutdown had to say when the last process has ended. */
   async stop(): Promise<string | undefined> {
-    this.#stopping = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    const hosts = [...this.#hosts];
+    this.#halt();
+    this.#dispatcher.refuse(STOPPING);
+    const hosts = [...this.#members];
     for (const host of hosts) {
-      if (host.state === "loading") host.kill("it is not needed any more");
-      else host.drain();
+      if (host.state === "loading") host.kill(NOT_NEEDED);
+      else host.drain(this.#options.gracefulTimeoutMs);
     }
     const deadline = setTimeout(() => {
-      for (const host of this.#hosts) host.kill("it did not finish in time");
+      for (const host of [...this.#members]) host.kill("it did not finish in time");
     }, this.#options.gracefulTimeoutMs);
-    if (this.#hosts.length > 0) {
+    if (this.#members.length > 0) {
       await new Promise<void>((resolve) => {
         this.#emptied = resolve;
       });
@@ -89,121 +107,239 @@ export class WorkerPool implements HostOwner {
     return hosts.find((host) => host.shutdownProblem !== undefined)?.shutdownProblem;
   }
 
+  /** From now on no worker is started. */
+  #halt(): void {
+    this.#phase = "stopping";
+    clearTimeout(this.#retry);
+    clearInterval(this.#rounds);
+    this.#nursery.close();
+    this.#endRoll(false);
+  }
+
   get workers(): readonly WorkerHost[] {
-    return this.#hosts;
+    return this.#members;
   }
 
   /** Requests that wait for a worker. */
   get waiting(): number {
-    return this.#queue.length;
+    return this.#dispatcher.waiting;
   }
 
   dispatch(exchange: Exchange): void {
-    const host = this.#queue.length === 0 ? this.#freest() : undefined;
-    if (host !== undefined) host.begin(exchange);
-    else if (this.#queue.length < this.#options.queueLength && !this.#stopping) this.#queue.push(exchange);
-    else exchange.answer(503, "The server is busy; try again.\n", [["retry-after", RETRY_AFTER]]);
+    this.#dispatcher.dispatch(exchange);
   }
 
-  #freest(): WorkerHost | undefined {
-    const hosts = this.#hosts;
-    const { concurrency } = this.#options;
-    let best: WorkerHost | undefined;
-    let fewest = concurrency > 0 ? concurrency : Number.POSITIVE_INFINITY;
-    for (let i = 0; i < hosts.length; i++) {
-      const host = hosts[i];
-      if (host.state !== "ready" || host.isSpent) continue;
-      const count = host.inFlight;
-      if (count < fewest) {
-        best = host;
-        fewest = count;
+  // ---- what the operator asks for --------------------------------------------------------------------------
+
+  /**
+   * Replaces every worker, one after the other, each when its successor serves.
+   * @returns whether all run the new code: if one can't start it, the old ones go on
+   */
+  roll(): Promise<boolean> {
+    if (this.#options.reload) this.reload();
+    if (this.#phase !== "running" || this.#options.reload) return Promise.resolve(this.#phase === "running");
+    for (const host of this.#members) if (host.state === "loading" || host.state === "ready") host.leaving = "outdated";
+    this.#rolling ??= Promise.withResolvers();
+    const { promise } = this.#rolling;
+    this.#calm();
+    this.#arrange();
+    return promise;
+  }
+
+  /** One worker more. */
+  grow(): void {
+    this.resize(this.#wanted + 1);
+  }
+
+  /** One worker less; the last one stays. */
+  shrink(): void {
+    if (this.#wanted > 1) this.resize(this.#wanted - 1);
+    else this.#logger.warning("The last worker stays; SIGTERM stops the server.");
+  }
+
+  /** @param workers at least 1 */
+  resize(workers: number): void {
+    if (this.#phase === "stopping") return;
+    this.#wanted = workers;
+    this.#logger.info(`Workers: ${workers}.`);
+    this.#arrange();
+  }
+
+  /** The code has changed: the old workers get no more requests, which wait for the new ones. */
+  reload(): void {
+    if (this.#phase === "stopping") return;
+    if (this.#phase === "broken") this.#phase = "running";
+    this.#dispatcher.serve();
+    this.#calm();
+    for (const host of [...this.#members]) {
+      if (host.state === "loading") this.#drop(host);
+      else host.drain(RELOAD_PATIENCE_MS);
+    }
+    this.#arrange();
+  }
+
+  // ---- what is done about it -------------------------------------------------------------------------------
+
+  /** Makes the workers as many and as new as they should be. */
+  #arrange(): void {
+    if (this.#phase !== "stopping" && this.#phase !== "broken") {
+      const { start, drain, drop } = plan(this.#members, this.#wanted, this.#retry === undefined);
+      for (const host of drain) host.drain(this.#options.gracefulTimeoutMs);
+      for (const host of drop) this.#drop(host);
+      for (let i = 0; i < start; i++) this.#begin();
+      const outdated = ({ state, leaving }: WorkerHost) => leaving === "outdated" && state !== "draining";
+      if (this.#rolling !== undefined && !this.#members.some(outdated)) {
+        this.#logger.info("The workers have been replaced.");
+        this.#endRoll(true);
       }
     }
-    return best;
+    this.#dispatcher.serveWith(this.#members.filter(({ state }) => state === "ready"));
   }
 
-  #pump(): void {
-    while (this.#queue.length > 0) {
-      const host = this.#freest();
-      if (host === undefined) return;
-      const exchange = this.#queue.shift()!;
-      if (!exchange.isOver) host.begin(exchange);
+  #begin(): void {
+    try {
+      this.#members.push(this.#nursery.host());
+    } catch (error) {
+      if (!(error instanceof PlainError)) throw error;
+      this.#startFailed(error.message);
     }
   }
 
-  #spawn(): void {
-    const { command, env, settings, spawn } = this.#options;
-    this.#generation += 1;
-    const host = new WorkerHost(this.#runtime, this, { command, env, settings, spawn, generation: this.#generation });
-    this.#startedAt.set(host, this.#runtime.now());
-    this.#hosts.push(host);
+  #endRoll(done: boolean): void {
+    this.#rolling?.resolve(done);
+    this.#rolling = undefined;
+  }
+
+  /** Ends a worker that nobody will miss. */
+  #drop(host: WorkerHost, why = NOT_NEEDED): void {
+    this.#members = this.#members.filter((other) => other !== host);
+    host.kill(why);
+  }
+
+  #leave(host: WorkerHost): void {
+    if (host.state !== "ready" || host.leaving !== undefined) return;
+    host.leaving = "retiring";
+    this.#arrange();
+  }
+
+  /** One look at how the workers fare; done once a second. */
+  look(): void {
+    const now = this.#runtime.now();
+    if (now - this.#lookedAt > PAUSED_MS) for (const { pulse } of this.#members) pulse.begin(now);
+    this.#lookedAt = now;
+    for (const host of [...this.#members]) {
+      const finding = checkUp(host, now, this.#runtime, this.#options);
+      if (finding === undefined) continue;
+      if (finding.level !== undefined) this.#logger[finding.level](finding.text);
+      if (finding.act === "replace") this.#leave(host);
+      else if (finding.act === "kill") this.#drop(host, finding.text);
+    }
+    if (this.#deaths > 0 && now - this.#diedAt >= STEADY_MS) this.#calm();
+    this.#arrange();
+  }
+
+  /** What failed is forgotten. */
+  #calm(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#backoffMs = 0;
+    this.#deaths = 0;
+    if (this.#phase === "running") this.#crashes.calm();
   }
 
   // ---- what hosts tell -------------------------------------------------------------------------------------
 
   ready(_host: WorkerHost, facts: WorkerFacts): void {
-    this.#retiring.shift()?.drain();
-    this.#backoffMs = 0;
-    this.#lastFailure = "";
+    if (this.#phase === "starting") this.#phase = "running";
     this.#starting?.resolve(facts);
     this.#starting = undefined;
-    this.#pump();
+    this.#arrange();
+    if (this.#options.reload) this.#nursery.prepare();
   }
 
   retiring(host: WorkerHost): void {
-    if (this.#stopping || this.#retiring.includes(host)) return;
-    this.#retiring.push(host);
-    this.#spawn();
+    if (this.#phase !== "stopping") this.#leave(host);
   }
 
-  failed(_host: WorkerHost, message: string, traceback: string): void {
-    const whole = traceback === "" ? message : `${message}\n${traceback}`;
-    if (this.#starting !== undefined) {
-      this.#starting.reject(new PlainError(whole));
-      this.#starting = undefined;
-      this.#stopping = true;
-    } else if (whole !== this.#lastFailure) this.#logger.error(whole);
-    this.#lastFailure = whole;
+  failed(host: WorkerHost, message: string, traceback: string): void {
+    this.#failures.set(host, traceback === "" ? message : `${message}\n${traceback}`);
+  }
+
+  ended(): void {
+    this.#arrange();
   }
 
   freed(): void {
-    if (this.#queue.length > 0) this.#pump();
+    this.#dispatcher.freed();
   }
 
   gone(host: WorkerHost, orphans: Exchange[], why: string): void {
-    this.#hosts = this.#hosts.filter((other) => other !== host);
-    const lived = this.#runtime.now() - (this.#startedAt.get(host) ?? 0);
-    this.#startedAt.delete(host);
-    if (!this.#stopping && this.#starting !== undefined && host.facts === undefined) {
-      this.#starting.reject(new PlainError(`The Python worker ended while it was starting: ${why}.`));
-      this.#starting = undefined;
-      this.#stopping = true;
+    if (this.#nursery.lost(host)) return;
+    // Else it was dropped, by one who sees to the others.
+    if (this.#members.includes(host)) {
+      this.#members = this.#members.filter((other) => other !== host);
+      if (this.#phase !== "stopping" && !host.wasDrained) this.#died(host, orphans.length, why);
+      this.#arrange();
     }
-    const retired = host.state === "gone" && host.wasDrained;
-    if (this.#retiring.includes(host)) this.#retiring = this.#retiring.filter((other) => other !== host);
-    else if (!this.#stopping && !retired) this.#replace(host, orphans.length, lived, why);
     for (const exchange of orphans) if (exchange.orphaned()) this.dispatch(exchange);
-    if (this.#stopping && this.#hosts.length === 0) {
-      for (const exchange of this.#queue.splice(0)) exchange.answer(503, "The server is stopping.\n", []);
-      this.#emptied?.();
+    if (this.#phase === "stopping" && this.#members.length === 0) this.#emptied?.();
+  }
+
+  /** A worker ended that was not told to. */
+  #died(host: WorkerHost, orphans: number, why: string): void {
+    const { facts, pid, readyAt } = host;
+    if (facts === undefined) {
+      const failure = this.#failures.get(host) ?? `The Python worker ended while it was starting: ${why}.`;
+      this.#startFailed(failure, pid);
+      return;
+    }
+    const cut = orphans === 0 ? "" : ` with ${orphans} requests in flight`;
+    const end = `is gone (${why})${cut}`;
+    if (this.#runtime.now() - readyAt >= STEADY_MS) this.#crashes.died(pid, undefined, end, 0, 0);
+    else this.#backOff(pid, undefined, end);
+  }
+
+  /** No worker is started for a while, longer each time. */
+  #backOff(pid: number, failure: string | undefined, end: string): void {
+    this.#diedAt = this.#runtime.now();
+    this.#deaths += 1;
+    this.#backoffMs = Math.min(Math.max(2 * this.#backoffMs, FIRST_BACKOFF_MS), LONGEST_BACKOFF_MS);
+    this.#retryAfter(this.#backoffMs);
+    this.#crashes.died(pid, failure, end, this.#backoffMs, this.#deaths);
+  }
+
+  #startFailed(failure: string, pid = 0): void {
+    if (this.#options.reload) this.#broken(failure);
+    else if (this.#starting !== undefined) {
+      this.#starting.reject(new PlainError(failure));
+      this.#starting = undefined;
+      this.#halt();
+    } else if (this.#rolling === undefined) this.#backOff(pid, failure, "failed to start");
+    else {
+      this.#logger.error(`${failure}\nThe workers with the old code go on serving.`);
+      for (const host of this.#members) if (host.leaving === "outdated") host.leaving = undefined;
+      this.#endRoll(false);
+      // Where the old ones are too few, new ones are tried again, but not at once.
+      this.#retryAfter(LONGEST_BACKOFF_MS);
     }
   }
 
-  #replace(host: WorkerHost, orphans: number, lived: number, why: string): void {
-    const steady = host.facts !== undefined && lived >= STEADY_MS;
-    this.#backoffMs = steady ? 0 : Math.min(Math.max(2 * this.#backoffMs, FIRST_BACKOFF_MS), MOST_BACKOFF_MS);
-    if (this.#lastFailure === "") {
-      const cut = orphans === 0 ? "" : `, with ${orphans} requests in flight`;
-      const wait = steady ? "" : ` in ${this.#backoffMs / 1000} s`;
-      this.#logger.error(`Worker ${host.pid} is gone (${why})${cut}; starting another one${wait}.`);
-    }
-    if (steady) this.#spawn();
-    else {
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer);
-        if (!this.#stopping) this.#spawn();
-      }, this.#backoffMs);
-      this.#timers.add(timer);
-    }
+  #retryAfter(ms: number): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.#arrange();
+    }, ms);
+  }
+
+  /** To reload: shows what failed until the next change. */
+  #broken(failure: string): void {
+    this.#phase = "broken";
+    this.#logger.error(`${failure}\nWaiting for a file to change.`);
+    this.#dispatcher.refuse(refusalPage(failure));
+    for (const host of this.#members.filter(({ state }) => state === "loading")) this.#drop(host);
+    this.#starting?.resolve(undefined);
+    this.#starting = undefined;
+    this.#nursery.prepare();
   }
 }

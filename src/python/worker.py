@@ -258,19 +258,35 @@ def steady_output():
             stream.reconfigure(line_buffering=True)
 
 
+def warm_up(arguments):
+    """--spare LOOP: HELLO comes later, and what can be loaded before it is."""
+    if arguments[1:2] != ["--spare"]:
+        return
+    import importlib
+
+    names = ["_ringcorn.wsgi"] if arguments[2] == "asyncio" else ["_ringcorn.wsgi", "uvloop"]
+    # They are not the application's.
+    del arguments[1:]
+    for name in names:
+        # What is missing is told when HELLO asks for it.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
 def main():
     # A copy above 3 that no child of the application inherits.
     sock = socket.socket(fileno=os.dup(CHANNEL))
     os.close(CHANNEL)
     sock.setblocking(True)
+    # Ctrl-C and a hang-up reach the whole group: the front decides what they mean.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    warm_up(sys.argv)
     settings, generation = read_hello(sock)
     # The folder of this file must not answer the application's imports.
     if sys.path and os.path.abspath(sys.path[0]) == _HERE:
         del sys.path[0]
     steady_output()
-    # Ctrl-C and a hang-up reach the whole group: the front decides what they mean.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     failed = None
     try:
         if settings.get("logConfig"):

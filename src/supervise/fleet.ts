@@ -3,9 +3,9 @@
  * and what happens is told by calls (`ready`, `exited`, ...). A slot is the place of one worker; while a worker is being
  * replaced the slot has two.
  */
+import { CrashReport } from "../observe/crashes.ts";
 import type { Logger } from "../observe/log.ts";
 import type { SocketAddress } from "../runtime/types.ts";
-import { CrashReport } from "./crashes.ts";
 import type { Handover } from "./messages.ts";
 import { FLEET_TRANSITIONS, type FleetEvent, type FleetPhase, nextState, type WorkerState } from "./states.ts";
 

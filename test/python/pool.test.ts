@@ -2,54 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientDisconnected } from "../../src/asgi/errors.ts";
-import { type PoolOptions, WorkerPool } from "../../src/python/pool.ts";
+import { WorkerPool } from "../../src/python/pool.ts";
 import * as wire from "../../src/python/wire.ts";
-import { FakeClient, type FakeWorker, fakeSpawn, latin1, turn } from "./fake.ts";
-
-const runtime = { defer: (task: () => void) => void setImmediate(task), now: () => performance.now() };
-
-interface Bench {
-  readonly pool: WorkerPool;
-  readonly workers: FakeWorker[];
-  readonly log: string[];
-}
-
-async function start(options: Partial<PoolOptions> = {}): Promise<Bench> {
-  const log: string[] = [];
-  const say = (text: string) => void log.push(text);
-  const logger = { trace: say, debug: say, info: say, warning: say, error: say, critical: say };
-  const { workers, spawn } = fakeSpawn();
-  const pool = new WorkerPool(runtime, logger as never, {
-    command: ["python3", "worker.py"],
-    env: {},
-    settings: { target: "main:app" },
-    workers: 1,
-    concurrency: 0,
-    queueLength: 10,
-    gracefulTimeoutMs: 1000,
-    spawn,
-    ...options,
-  });
-  const started = pool.start();
-  await turn();
-  for (const worker of workers) worker.ready();
-  await started;
-  return { pool, workers, log };
-}
-
-/** Ends the pool so that no timer is left. */
-async function end({ pool, workers }: Bench): Promise<void> {
-  const stopped = pool.stop();
-  await turn();
-  for (const worker of workers) worker.exit(0);
-  await stopped;
-}
-
-function send(pool: WorkerPool, method = "GET", fields: readonly (readonly [string, string])[] = []): FakeClient {
-  const client = new FakeClient(method, fields);
-  pool.dispatch(client.exchange);
-  return client;
-}
+import { end, optionsOf, runtime, send, start } from "./bench.ts";
+import { type FakeWorker, fakeSpawn, latin1, turn } from "./fake.ts";
 
 test("the first record says what to serve, the last one to leave", async () => {
   const bench = await start();
@@ -363,16 +319,7 @@ test("a start that fails is told with the application's traceback, once", async 
   const log: string[] = [];
   const { workers, spawn } = fakeSpawn();
   const logger = { error: (text: string) => void log.push(text) };
-  const pool = new WorkerPool(runtime, logger as never, {
-    command: ["python3"],
-    env: {},
-    settings: { target: "main:app" },
-    workers: 1,
-    concurrency: 0,
-    queueLength: 10,
-    gracefulTimeoutMs: 100,
-    spawn,
-  });
+  const pool = new WorkerPool(runtime, logger as never, optionsOf(spawn));
   const started = pool.start();
   await turn();
   workers[0].say(wire.FAILED, 0, 0, '{"message":"It failed to import.","traceback":"Traceback: line 1"}');
@@ -385,16 +332,7 @@ test("a start that fails is told with the application's traceback, once", async 
 
 test("a worker that says nothing before it ends is told", async () => {
   const { workers, spawn } = fakeSpawn();
-  const pool = new WorkerPool(runtime, { error: () => {} } as never, {
-    command: ["python3"],
-    env: {},
-    settings: { target: "main:app" },
-    workers: 1,
-    concurrency: 0,
-    queueLength: 10,
-    gracefulTimeoutMs: 100,
-    spawn,
-  });
+  const pool = new WorkerPool(runtime, { error: () => {} } as never, optionsOf(spawn));
   const started = pool.start();
   await turn();
   workers[0].exit(9);

@@ -169,7 +169,7 @@ check("a stalled download holds up nobody", async () => {
 
 check("heartbeats arrive", async () => {
   const { python } = await contract();
-  const beat = await until(() => python.pool.workers[0].beat, "a heartbeat");
+  const beat = await until(() => python.pool.workers[0].pulse.last, "a heartbeat");
   assert.ok(beat.cpuMs > 0);
 });
 
@@ -231,7 +231,7 @@ check("SIGTERM to a worker brings a successor, and no request fails", async () =
 
 check("WSGI: a streamed input, and a file", async () => {
   const { url, python } = await start("contract:wsgi", { threads: 2 });
-  assert.equal(python.facts.interface, "wsgi");
+  assert.equal(python.facts?.interface, "wsgi");
   const body = new Uint8Array(MEGABYTE);
   assert.equal(await (await fetch(url, { method: "POST", body })).text(), `wsgi ${MEGABYTE}`);
   assert.equal(await (await fetch(`${url}/file`)).text(), readFileSync(`${APPS}contract.py`, "utf8"));
@@ -239,7 +239,7 @@ check("WSGI: a streamed input, and a file", async () => {
 
 check("a factory", async () => {
   const { python } = await start("contract:factory()");
-  assert.equal(python.facts.interface, "asgi");
+  assert.equal(python.facts?.interface, "asgi");
 });
 
 const MISTAKES: readonly (readonly [Partial<PythonOptions> & { target: string }, RegExp])[] = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CRASH_LOOP_DEATHS } from "../../src/supervise/crashes.ts";
+import { CRASH_LOOP_DEATHS } from "../../src/observe/crashes.ts";
 import { FIRST_BACKOFF_MS, KILL_MARGIN_MS, LONGEST_BACKOFF_MS, SERVED_WELL_MS } from "../../src/supervise/fleet.ts";
 import { GRACEFUL_MS, World } from "./world.ts";
 

@@ -1,5 +1,5 @@
 /** Tells of crashed workers: each of the first ones, a crash loop once, and when it is over. */
-import type { Logger } from "../observe/log.ts";
+import type { Logger } from "./log.ts";
 
 /** So many deaths, with no worker in between that served well, are a loop. */
 export const CRASH_LOOP_DEATHS = 5;
@@ -23,7 +23,7 @@ export class CrashReport {
   died(pid: number, failure: string | undefined, end: string, waitMs: number, deaths: number): void {
     const news = failure !== undefined && failure !== this.lastFailure ? `${failure}\n` : "";
     if (failure !== undefined) this.lastFailure = failure;
-    const text = `${news}Worker ${pid} ${end}; another one starts in ${waitMs} ms.`;
+    const text = `${news}Worker ${pid} ${end}; another one starts${waitMs > 0 ? ` in ${waitMs} ms` : ""}.`;
     if (this.inLoop) this.logger.debug(text);
     else if (deaths < CRASH_LOOP_DEATHS) this.logger.error(text);
     else {

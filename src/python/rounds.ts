@@ -1,0 +1,89 @@
+/** The regular look at a worker: what is found, and what is to be done about it. */
+import type { LogLevel } from "../observe/log.ts";
+import type { Runtime } from "../runtime/types.ts";
+import type { WorkerHost } from "./host.ts";
+
+export type CheckRuntime = Pick<Runtime, "defer" | "now" | "readTextFile">;
+
+export interface CheckLimits {
+  /** No turn of the loop and no processor time for this long: stuck. 0: never. */
+  readonly workerTimeoutMs: number;
+  /** Resident memory above which a worker is replaced; 0: any. */
+  readonly maxRssBytes: number;
+  /** Age at which a worker is replaced; 0: any. */
+  readonly lifetimeMs: number;
+}
+
+export interface Finding {
+  readonly act: "nothing" | "replace" | "kill";
+  readonly level: Extract<LogLevel, "debug" | "info" | "warning" | "error"> | undefined;
+  readonly text: string;
+}
+
+/** Linux counts processor time for users in hundredths of a second (USER_HZ), whatever the kernel's own clock. */
+const TICK_MS = 10;
+const MEGABYTE = 1024 * 1024;
+
+/** How a worker fares; undefined when there is nothing to say. Sets `isBusy`. */
+export function checkUp(
+  host: WorkerHost,
+  now: number,
+  runtime: CheckRuntime,
+  limits: CheckLimits,
+): Finding | undefined {
+  if (host.state === "draining" && now >= host.drainBy) {
+    const text = `Worker ${host.pid} did not finish in time and is killed, with ${host.inFlight} requests in flight.`;
+    return { act: "kill", level: "warning", text };
+  }
+  if (host.state !== "ready") return undefined;
+  const cpu = host.pulse.isSilent(now) ? processorMs(runtime, host.pid) : undefined;
+  const health = host.pulse.judge(now, limits.workerTimeoutMs, cpu);
+  host.isBusy = health === "busy";
+  if (health === "stuck") {
+    const seconds = limits.workerTimeoutMs / 1000;
+    const text =
+      `Worker ${host.pid} is stuck: its event loop has not turned for ${seconds} s and it has used no processor time. ` +
+      `It is killed and replaced, with ${host.inFlight} requests in flight.`;
+    return { act: "kill", level: "error", text };
+  }
+  return host.leaving === undefined ? limitReached(host, now, runtime, limits) : undefined;
+}
+
+function limitReached(
+  host: WorkerHost,
+  now: number,
+  runtime: CheckRuntime,
+  { lifetimeMs, maxRssBytes }: CheckLimits,
+): Finding | undefined {
+  if (lifetimeMs > 0 && now - host.readyAt >= lifetimeMs) {
+    return { act: "replace", level: "debug", text: `Worker ${host.pid} has reached its lifetime and is replaced.` };
+  }
+  const resident = maxRssBytes > 0 ? residentBytes(runtime, host.pid) : 0;
+  if (resident <= maxRssBytes) return undefined;
+  const [used, most] = [resident, maxRssBytes].map((bytes) => `${(bytes / MEGABYTE).toFixed(1)} MB`);
+  const text = `Worker ${host.pid} uses ${used} of memory, more than ${most}, and is replaced.`;
+  return { act: "replace", level: "info", text };
+}
+
+function fileOf(runtime: CheckRuntime, pid: number, name: string): string {
+  try {
+    return runtime.readTextFile(`/proc/${pid}/${name}`);
+  } catch {
+    // The process is gone, or the system has no such files.
+    return "";
+  }
+}
+
+/** Processor time of a process, or undefined where the system does not tell. proc(5): utime and stime of `stat`. */
+export function processorMs(runtime: CheckRuntime, pid: number): number | undefined {
+  const stat = fileOf(runtime, pid, "stat");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = Number(fields[11]) + Number(fields[12]);
+  return Number.isNaN(ticks) ? undefined : ticks * TICK_MS;
+}
+
+/** Resident memory of a process, 0 where the system does not tell. proc(5): VmRSS of `status`, which knows the pages' size. */
+export function residentBytes(runtime: CheckRuntime, pid: number): number {
+  const found = /^VmRSS:\s+(\d+) kB$/m.exec(fileOf(runtime, pid, "status"));
+  return found === null ? 0 : Number(found[1]) * 1024;
+}
