@@ -1,6 +1,10 @@
 /**
  * What the project sets itself, and whether a run's figures reach it.
  */
+import { pythonOutcomes } from "./goals-python.ts";
+import { ROW_SERVERS } from "./load/row-groups.ts";
+import { parseVariant } from "./load/row-servers.ts";
+import { EXTRA_SERVERS, SERVERS } from "./load/servers.ts";
 import { median, type Ratio, type RoundValue, ratio } from "./load/stats.ts";
 import type { BenchResult, HttpSample } from "./load/types.ts";
 
@@ -46,19 +50,13 @@ const PARSER_GOALS: readonly { runtime: "bun" | "deno"; atLeast: number }[] = [
   { runtime: "deno", atLeast: 0.9 },
 ];
 
-const TITLES: Readonly<Record<string, string>> = {
-  "ringcorn-bun": "Ringcorn on Bun",
-  "ringcorn-deno": "Ringcorn on Deno",
-  "bun-serve": "Bun.serve",
-  "bun-serve-static": "Bun.serve, static route",
-  "deno-serve": "Deno.serve",
-  "node-http": "node:http",
-  "floor-bun": "bare Bun.listen",
-  "floor-deno": "bare Deno.listen",
-};
+const TITLES = new Map([...ROW_SERVERS, ...SERVERS, ...EXTRA_SERVERS].map((spec) => [spec.id, spec.title]));
 
+/** The title of a server, `granian*2` included. */
 export function titleOf(id: string): string {
-  return TITLES[id] ?? id;
+  const { id: plain, workers } = parseVariant(id);
+  const title = TITLES.get(plain) ?? plain;
+  return workers === undefined ? title : `${title}, workers: ${workers}`;
 }
 
 /** wrk's samples where there are any, since autocannon is often the bottleneck itself. */
@@ -185,5 +183,6 @@ export function outcomes(result: BenchResult): Outcome[] {
     latencyOutcome(result),
     ...idleOutcomes(result),
     ...memoryOutcomes(result),
+    ...pythonOutcomes(result),
   ];
 }

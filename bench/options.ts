@@ -8,6 +8,9 @@ import type { Settings } from "./load/types.ts";
 export const OPTIONS = {
   only: { type: "string" },
   servers: { type: "string" },
+  against: { type: "string" },
+  cores: { type: "string" },
+  compare: { type: "string" },
   tools: { type: "string" },
   rounds: { type: "string" },
   seconds: { type: "string" },
@@ -22,14 +25,18 @@ export const OPTIONS = {
 
 export const HELP = `npm run bench -- [options]
 
-  --only NAMES        suites to run, by name or beginning, separated by commas: micro, http, http/hello, idle, memory
-  --servers IDS       servers to compare, separated by commas (--list names them)
-  --tools NAMES       load generators, of wrk and autocannon (both, where installed)
+  --only NAMES        suites to run, by name or beginning, separated by commas: micro, http, http/hello, web, python,
+                      python/hello, idle, memory
+  --servers IDS       servers to compare, separated by commas (--list names them); granian*2 is granian with two workers
+  --against PEERS     Ringcorn and these peers only, by name or beginning: uvicorn,granian
+  --cores N[,N]       numbers of server cores of the python rows (1,2,3, as far as one is left for the load generator)
+  --tools NAMES       load generators, of wrk and autocannon (both, where installed; web and python rows prefer wrk)
   --quick             fewer and shorter rounds: to see that all works, not for figures
   --rounds N          interleaved rounds (7; quick 3)
   --seconds N         whole seconds a load lasts (3; quick 1)
-  --cpus S:L          core of the server and cores of the load generator, such as 0:2,3
-  --json FILE         write the raw samples there too (always kept in .bench/)
+  --cpus S:L          core of the server and cores of the load generator, such as 0:2,3, where the server has one core
+  --json FILE         write the raw samples there too (always kept in .bench/, with an HTML report beside them)
+  --compare FILE      print the difference to an earlier result
   --list              name the suites and servers
   --report [FILE]     print the report of an earlier result (.bench/latest.json)
   --readme [FILE]     put an earlier result's figures into README.md
@@ -52,12 +59,14 @@ const FULL: Settings = {
   transferBytes: 2 * 1024 ** 3,
   slowBytesPerSecond: 256 * 1024 ** 2,
   memoryRounds: 1,
+  cores: [1, 2, 3],
 };
 
 const QUICK: Settings = {
   ...FULL,
   rounds: 3,
   seconds: 1,
+  warmupSeconds: 1,
   idleConnections: 2_000,
   idleRounds: 1,
   transferBytes: 256 * 1024 ** 2,
@@ -74,6 +83,15 @@ export interface SettingValues {
   readonly quick?: boolean;
   readonly rounds?: string;
   readonly seconds?: string;
+  readonly cores?: string;
+}
+
+/** Names with commas between them; undefined stays undefined. @throws PlainError when one is empty */
+export function listOf(option: string, text: string | undefined): string[] | undefined {
+  if (text === undefined) return undefined;
+  const names = text.split(",").map((name) => name.trim());
+  if (names.includes("")) throw new PlainError(`--${option} takes names with commas between them, not "${text}".`);
+  return names;
 }
 
 /** @throws PlainError when a number is none. */
@@ -83,6 +101,7 @@ export function settingsFrom(values: SettingValues): Settings {
     ...base,
     rounds: positive("rounds", values.rounds) ?? base.rounds,
     seconds: positive("seconds", values.seconds) ?? base.seconds,
+    cores: listOf("cores", values.cores)?.map((each) => positive("cores", each)!) ?? base.cores,
   };
 }
 

@@ -6,48 +6,30 @@ import { compare, cpuPerRequest, HTTP_GOALS, outcomes, requestsPerSecond, sample
 import { isDisturbed } from "./load/http.ts";
 import { ownFields } from "./load/parity.ts";
 import { EXTRA_SERVERS, SERVERS } from "./load/servers.ts";
-import { median, type Spread, spread } from "./load/stats.ts";
+import { median, spread } from "./load/stats.ts";
 import type { BenchResult, HttpSample, MicroResult } from "./load/types.ts";
 import { formatFigures } from "./micro/harness.ts";
+import { generatorBound, isWorkloadRow, missingText, rowsSection, spreadLegend, withSpread } from "./report-rows.ts";
+import { table } from "./table.ts";
 
 export const FIGURES_START = "<!-- figures:start -->";
 export const FIGURES_END = "<!-- figures:end -->";
 
-/** From this share on the generator, not the server, sets the pace. */
-const BOTTLENECK_SHARE = 0.9;
 /** Rows of the tables: each of ours above its runtime's own. */
 const ORDER = [...SERVERS, ...EXTRA_SERVERS].map((spec) => spec.id);
 const TOOLS: readonly HttpSample["tool"][] = ["wrk", "autocannon"];
 
-/** A Markdown table; the first row is the head. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const [head, ...body] = rows;
-  const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const line = (row: readonly string[]) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(" | ")} |`;
-  return [line(head), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...body.map(line)].join("\n");
-}
-
 const whole = (value: number) => (Number.isNaN(value) ? "–" : Math.round(value).toLocaleString("en"));
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
-
-function withQuartiles(values: Spread, format: (value: number) => string): string {
-  if (Number.isNaN(values.median)) return "–";
-  return `${format(values.median)} (${format(values.q1)} to ${format(values.q3)})`;
-}
-
-/** True when the load generator was busy and the server was not: the figure is then the generator's. */
-export function generatorBound(sample: HttpSample): boolean {
-  return sample.generatorUtilisation >= BOTTLENECK_SHARE && sample.serverUtilisation < BOTTLENECK_SHARE;
-}
 
 function httpRow(id: string, samples: readonly HttpSample[]): string[] {
   const of = (pick: (sample: HttpSample) => number) => samples.map(pick);
   const bound = samples.filter(generatorBound).length;
   return [
     titleOf(id),
-    withQuartiles(spread(of((s) => s.requestsPerSecond)), whole),
+    withSpread(spread(of((s) => s.requestsPerSecond)), whole),
     whole(median(of((s) => s.p50Us))),
-    withQuartiles(spread(of((s) => s.p99Us)), whole),
+    withSpread(spread(of((s) => s.p99Us)), whole),
     `${median(of((s) => cpuPerRequest(s) * 10_000)).toFixed(3)} (${median(of((s) => (s.serverSystemSeconds / s.requests) * 10_000)).toFixed(3)})`,
     megabytes(Math.max(...of((s) => s.peakRssBytes))),
     String(of((s) => s.errors).reduce((sum, count) => sum + count, 0)),
@@ -77,7 +59,7 @@ function httpTool(result: BenchResult, suite: string, tool: HttpSample["tool"]):
     ratios.push([
       `${titleOf(goal.ours)} / ${titleOf(goal.theirs)}`,
       found.ofMedians.toFixed(2),
-      withQuartiles(found.perRound, (value) => value.toFixed(2)),
+      withSpread(found.perRound, (value) => value.toFixed(2)),
       compare(result, suite, goal.ours, goal.theirs, cpuPerRequest, tool)!.ofMedians.toFixed(2),
     ]);
   }
@@ -99,7 +81,8 @@ function disturbance(result: BenchResult): string[] {
 
 function httpSection(result: BenchResult): string[] {
   const parts: string[] = [];
-  for (const [suite, { answers, connections, pipelining }] of Object.entries(result.http)) {
+  const suites = Object.entries(result.http).filter(([, suite]) => !isWorkloadRow(suite));
+  for (const [suite, { answers, connections, pipelining }] of suites) {
     for (const tool of TOOLS) parts.push(...httpTool(result, suite, tool));
     const own = Object.entries(answers)
       .map(
@@ -116,15 +99,15 @@ function httpSection(result: BenchResult): string[] {
       "Both tools wait for an answer before they ask again, so a stalled server is asked less (coordinated omission); wrk corrects its latencies for that afterwards, wrongly when pipelined, so they are left out there. autocannon's are whole milliseconds.",
     );
   }
-  return [...parts, ...disturbance(result)];
+  return parts;
 }
 
 function idleSection(result: BenchResult): string[] {
   const rows = Object.entries(result.idle).map(([id, samples]) => [
     titleOf(id),
     String(samples[0].connections),
-    withQuartiles(spread(samples.map((sample) => sample.rssPerConnection)), whole),
-    withQuartiles(spread(samples.map((sample) => sample.anonymousPerConnection)), whole),
+    withSpread(spread(samples.map((sample) => sample.rssPerConnection)), whole),
+    withSpread(spread(samples.map((sample) => sample.anonymousPerConnection)), whole),
     megabytes(median(samples.map((sample) => sample.idleRssBytes))),
   ]);
   if (rows.length === 0) return [];
@@ -142,7 +125,7 @@ function memorySection(result: BenchResult): string[] {
         megabytes(these[0].bytes),
         median(these.map((sample) => sample.seconds)).toFixed(1),
         megabytes(median(these.map((sample) => sample.idleRssBytes))),
-        withQuartiles(spread(these.map((sample) => sample.growthBytes)), megabytes),
+        withSpread(spread(these.map((sample) => sample.growthBytes)), megabytes),
       ];
     }),
   );
@@ -180,12 +163,19 @@ function machineLine(result: BenchResult): string {
 /** The whole report. */
 export function renderReport(result: BenchResult): string {
   const notes = result.notes.length === 0 ? [] : ["### notes", result.notes.map((note) => `- ${note}`).join("\n")];
-  return [
-    machineLine(result),
+  const figures = [
     ...httpSection(result),
+    ...rowsSection(result),
+    ...disturbance(result),
     ...idleSection(result),
     ...memorySection(result),
     ...microSection(result.micro),
+  ];
+  return [
+    machineLine(result),
+    ...figures,
+    ...spreadLegend(figures),
+    ...missingText(result),
     ...goalsSection(result),
     ...notes,
   ].join("\n\n");

@@ -6,28 +6,49 @@ import { join } from "node:path";
 import { argv, exit, stderr, stdout } from "node:process";
 import { parseArgs } from "node:util";
 import { PlainError } from "../src/runtime/types.ts";
+import { renderDifference } from "./compare.ts";
 import { runHttpSuite } from "./load/http.ts";
 import { runIdleSuite } from "./load/idle.ts";
 import { describeMachine } from "./load/machine.ts";
-import { runMicroSuite } from "./load/micro.ts";
+import { MICRO_FILES, runMicroSuite } from "./load/micro.ts";
 import { programs, ROOT } from "./load/programs.ts";
+import { newPlan, type Planned } from "./load/progress.ts";
+import { ROW_SERVERS, serversOf } from "./load/row-groups.ts";
+import { isNamed, parseVariant, type RowServer, type Selection } from "./load/row-servers.ts";
+import { rowName, runRow } from "./load/rows.ts";
 import { availableServers, EXTRA_SERVERS, SERVERS } from "./load/servers.ts";
-import { runMemorySuite } from "./load/transfer.ts";
+import { runMemorySuite, TRANSFERS } from "./load/transfer.ts";
 import type { BenchContext, BenchResult, ServerSpec, Settings } from "./load/types.ts";
-import { chooseSuites, HELP, OPTIONS, settingsFrom } from "./options.ts";
+import { coresOf, WORKLOADS, type Workload } from "./load/workloads.ts";
+import { chooseSuites, HELP, listOf, OPTIONS, settingsFrom } from "./options.ts";
 import { renderFigures, renderReport, replaceFigures } from "./report.ts";
 
 const RESULTS = join(ROOT, ".bench");
 const LATEST = join(RESULTS, "latest.json");
 
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+
 type Suite = (context: BenchContext) => Promise<void>;
 
-const SUITES: Readonly<Record<string, Suite>> = {
+const BEFORE: Readonly<Record<string, Suite>> = {
   micro: runMicroSuite,
   "http/hello": (context) => runHttpSuite(context, "http/hello", 1),
   "http/pipelined": (context) => runHttpSuite(context, "http/pipelined", 16),
   idle: runIdleSuite,
   memory: runMemorySuite,
+};
+
+async function runWorkload(context: BenchContext, workload: Workload): Promise<void> {
+  for (const cores of coresOf(workload, context.settings.cores ?? [1])) {
+    if (!context.signal.aborted) await runRow(context, workload, cores);
+  }
+}
+
+const SUITES: Readonly<Record<string, Suite>> = {
+  ...BEFORE,
+  ...Object.fromEntries(
+    WORKLOADS.map((workload) => [workload.name, (context: BenchContext) => runWorkload(context, workload)]),
+  ),
 };
 
 function readResult(path: string): BenchResult {
@@ -38,6 +59,22 @@ function readResult(path: string): BenchResult {
   }
 }
 
+/** What there is, and what each workload asks. */
+function listText(suites: readonly string[]): string {
+  const ids = [...SERVERS, ...EXTRA_SERVERS].map((spec) => spec.id);
+  const group = (name: RowServer["group"]) => ROW_SERVERS.filter((spec) => spec.group === name).map((spec) => spec.id);
+  const rows = WORKLOADS.filter((workload) => suites.includes(workload.name)).map(
+    ({ name, about, connections }) => `  ${name.padEnd(22)} ${about}; ${connections} connections\n`,
+  );
+  return [
+    `Suites:  ${suites.join(", ")}\n`,
+    `Servers: ${ids.join(", ")}\n`,
+    `  of the web rows: ${group("web").join(", ")}\n`,
+    `  of the python rows: ${group("python").join(", ")}\n`,
+    ...(rows.length === 0 ? [] : ["Rows:\n", ...rows]),
+  ].join("");
+}
+
 /** Rewrites the README's figures from a result on disk. */
 function updateReadme(from: string): void {
   const path = join(ROOT, "README.md");
@@ -46,14 +83,20 @@ function updateReadme(from: string): void {
   stderr.write(`README.md now shows the figures of ${from}\n`);
 }
 
-function chooseServers(names: string | undefined): ServerSpec[] {
-  if (names === undefined) return [...SERVERS];
+/** The servers of the suites http, idle and memory. @throws PlainError for a name that no suite knows */
+function chooseServers({ names, against }: Selection): ServerSpec[] {
   const known = [...SERVERS, ...EXTRA_SERVERS];
-  return names.split(",").map((name) => {
-    const found = known.find((spec) => spec.id === name.trim());
-    if (found !== undefined) return found;
-    throw new PlainError(`There is no server "${name}": choose from ${known.map((spec) => spec.id).join(", ")}.`);
-  });
+  const ids = [...new Set([...known, ...ROW_SERVERS].map((spec) => spec.id))];
+  for (const name of names ?? []) {
+    if (ids.includes(parseVariant(name).id)) continue;
+    throw new PlainError(`There is no server "${name}": choose from ${ids.join(", ")}.`);
+  }
+  for (const name of against ?? []) {
+    if (ids.some((id) => isNamed(id, [name]))) continue;
+    throw new PlainError(`There is no peer "${name}": choose from ${ids.join(", ")}.`);
+  }
+  if (names !== undefined) return known.filter((spec) => names.includes(spec.id));
+  return SERVERS.filter((spec) => spec.kind === "ringcorn" || against === undefined || isNamed(spec.id, against));
 }
 
 function chooseTools(names: string | undefined): BenchContext["tools"] {
@@ -67,11 +110,44 @@ function chooseTools(names: string | undefined): BenchContext["tools"] {
 interface Choices {
   readonly settings: Settings;
   readonly cpus: string | undefined;
-  readonly wanted: readonly ServerSpec[];
+  readonly selection: Selection;
   readonly tools: BenchContext["tools"];
+  readonly suites: readonly string[];
 }
 
-function newContext({ settings, cpus, wanted, tools }: Choices, signal: AbortSignal): BenchContext {
+/** Seconds that the parts of a turn take besides its load: start, check, stop. */
+const TURN_SECONDS = 2;
+const IDLE_TURN_SECONDS = 25;
+const MEMORY_TURN_SECONDS = 15;
+const MICRO_FILE_SECONDS = 25;
+
+/** What is to be run, for the time to go. */
+function planOf({ settings, suites, tools, selection }: Choices, servers: readonly ServerSpec[]): Planned[] {
+  const { rounds, seconds, warmupSeconds } = settings;
+  const turn = warmupSeconds + TURN_SECONDS;
+  const ours = servers.filter((spec) => spec.kind === "ringcorn").length;
+  return suites.flatMap((suite): Planned[] => {
+    if (suite === "micro") return [{ suite, turns: 2 * MICRO_FILES.length, secondsEach: MICRO_FILE_SECONDS }];
+    if (suite === "idle") {
+      return [{ suite, turns: settings.idleRounds * servers.length, secondsEach: IDLE_TURN_SECONDS }];
+    }
+    if (suite === "memory") {
+      return [{ suite, turns: settings.memoryRounds * ours * TRANSFERS.length, secondsEach: MEMORY_TURN_SECONDS }];
+    }
+    const workload = WORKLOADS.find((each) => each.name === suite);
+    if (workload === undefined) {
+      return [{ suite, turns: rounds * servers.length, secondsEach: turn + seconds * tools.length }];
+    }
+    const turns = rounds * serversOf(workload, selection).length;
+    return coresOf(workload, settings.cores ?? [1]).map((cores) => ({
+      ...{ suite: rowName(workload, cores), turns, secondsEach: turn + seconds },
+    }));
+  });
+}
+
+function newContext(choices: Choices, signal: AbortSignal): BenchContext {
+  const { settings, cpus, selection, tools } = choices;
+  const wanted = chooseServers(selection);
   const { servers, missing } = availableServers(wanted);
   const machine = describeMachine(cpus);
   const notes = missing.map((spec) => `${spec.title} was left out: ${spec.runtime} is not installed.`);
@@ -89,13 +165,22 @@ function newContext({ settings, cpus, wanted, tools }: Choices, signal: AbortSig
     memory: {},
     micro: [],
   };
-  return { settings, machine, result, servers, signal, tools, progress: (line) => stderr.write(`${line}\n`) };
+  const progress = (line: string) => stderr.write(`${line}\n`);
+  const plan = newPlan(planOf(choices, servers));
+  return { settings, machine, result, servers, signal, tools, selection, plan, progress };
 }
 
 /** Runs the suites in order. A suite that fails is noted and the next one runs. */
 async function runSuites(context: BenchContext, names: readonly string[]): Promise<void> {
   for (const name of names) {
     if (context.signal.aborted) return;
+    if (name in BEFORE && context.servers.length === 0 && name !== "micro") {
+      context.plan.drop(name);
+      continue;
+    }
+    context.progress(
+      `${name} (${context.plan.toGo()}; then ${names.slice(names.indexOf(name) + 1).join(", ") || "done"})`,
+    );
     try {
       await SUITES[name](context);
     } catch (error) {
@@ -104,46 +189,47 @@ async function runSuites(context: BenchContext, names: readonly string[]): Promi
       context.progress(`${name} stopped: ${reason}`);
       context.result.notes.push(`${name} stopped: ${reason}`);
     }
+    context.plan.drop(name);
   }
   context.result.complete = !context.signal.aborted;
 }
 
 function save(result: BenchResult, extra: string | undefined): void {
   const text = `${JSON.stringify(result, null, 1)}\n`;
-  const dated = join(RESULTS, `${result.startedAt.replaceAll(":", "-").slice(0, 19)}.json`);
+  const dated = join(RESULTS, result.startedAt.replaceAll(":", "-").slice(0, 19));
   mkdirSync(RESULTS, { recursive: true });
-  for (const path of [dated, LATEST, ...(extra === undefined ? [] : [extra])]) writeFileSync(path, text);
-  stderr.write(`Raw samples: ${dated}\n`);
+  for (const path of [`${dated}.json`, LATEST, ...(extra === undefined ? [] : [extra])]) writeFileSync(path, text);
+  stderr.write(`Raw samples: ${dated}.json\n`);
+}
+
+/** What needs no run. @returns undefined when one is wanted */
+function withoutRun(values: Values, positionals: readonly string[], suites: readonly string[]): number | undefined {
+  if (values.help) stdout.write(HELP);
+  else if (values.readme) updateReadme(positionals[0] ?? LATEST);
+  else if (values.report) {
+    const result = readResult(positionals[0] ?? LATEST);
+    stdout.write(`${renderReport(result)}\n`);
+    if (values.compare !== undefined) stdout.write(`\n${renderDifference(readResult(values.compare), result)}\n`);
+  } else if (positionals.length > 0) throw new PlainError(`"${positionals[0]}" is not an option: see --help.`);
+  else if (values.list) stdout.write(listText(suites));
+  else return undefined;
+  return 0;
 }
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ args: argv.slice(2), options: OPTIONS, allowPositionals: true });
-  if (values.help) {
-    stdout.write(HELP);
-    return 0;
-  }
-  if (values.readme) {
-    updateReadme(positionals[0] ?? LATEST);
-    return 0;
-  }
-  if (values.report) {
-    stdout.write(`${renderReport(readResult(positionals[0] ?? LATEST))}\n`);
-    return 0;
-  }
-  if (positionals.length > 0) throw new PlainError(`"${positionals[0]}" is not an option: see --help.`);
   const suites = chooseSuites(Object.keys(SUITES), values.only);
-  if (values.list) {
-    stdout.write(
-      `Suites:  ${suites.join(", ")}\nServers: ${[...SERVERS, ...EXTRA_SERVERS].map((spec) => spec.id).join(", ")}\n`,
-    );
-    return 0;
-  }
+  const settled = withoutRun(values, positionals, suites);
+  if (settled !== undefined) return settled;
+  // Read before the run, which may take hours, and not after it.
+  const earlier = values.compare === undefined ? undefined : readResult(values.compare);
   const interruption = new AbortController();
   const choices = {
     settings: settingsFrom(values),
     cpus: values.cpus,
-    wanted: chooseServers(values.servers),
+    selection: { names: listOf("servers", values.servers), against: listOf("against", values.against) },
     tools: chooseTools(values.tools),
+    suites,
   };
   const context = newContext(choices, interruption.signal);
   process.on("SIGINT", () => {
@@ -158,6 +244,7 @@ async function main(): Promise<number> {
   }
   await runSuites(context, suites);
   stdout.write(`${renderReport(context.result)}\n`);
+  if (earlier !== undefined) stdout.write(`\n${renderDifference(earlier, context.result)}\n`);
   save(context.result, values.json);
   const failed = context.result.notes.some((note) => note.includes(" stopped: "));
   return interruption.signal.aborted ? 130 : failed ? 1 : 0;

@@ -6,6 +6,7 @@ import { PlainError } from "../../src/runtime/types.ts";
 import { endedChildrenSeconds } from "./procfs.ts";
 import { program, ROOT } from "./programs.ts";
 import type { HttpSample } from "./types.ts";
+import type { RequestSpec } from "./workloads.ts";
 
 export interface LoadOptions {
   readonly url: string;
@@ -16,6 +17,10 @@ export interface LoadOptions {
   readonly pipelining: number;
   readonly cpus: readonly number[];
   readonly signal: AbortSignal;
+  /** Arguments of request.lua: files that hold the requests. */
+  readonly script?: readonly string[];
+  /** The same request for autocannon, which makes it from its parts. */
+  readonly request?: RequestSpec;
 }
 
 /** What a load generator counted. */
@@ -26,6 +31,10 @@ export interface LoadReport {
   readonly p50Us: number;
   readonly p99Us: number;
   readonly errors: number;
+  readonly p999Us?: number;
+  /** The parts of `errors`. */
+  readonly wrongStatus?: number;
+  readonly socketErrors?: number;
 }
 
 export interface LoadRun extends LoadReport {
@@ -69,6 +78,25 @@ export function parseWrk(text: string): LoadReport {
   };
 }
 
+/** What request.lua adds to wrk's report. @throws PlainError when it is not there */
+export function parseWrkFigures(text: string): LoadReport {
+  const line = /^figures (.*)$/m.exec(text);
+  if (line === null) throw new PlainError(`request.lua did not report:\n${text}`);
+  const figures = new Map(line[1].split(" ").map((part) => part.split("=") as [string, string]));
+  const of = (name: string) => Number(figures.get(name) ?? Number.NaN);
+  const socketErrors = of("connect") + of("read") + of("write") + of("timeout");
+  const wrongStatus = of("status");
+  return {
+    ...parseWrk(text),
+    p50Us: of("p50") || Number.NaN,
+    p99Us: of("p99") || Number.NaN,
+    p999Us: of("p99.9") || Number.NaN,
+    errors: socketErrors + wrongStatus,
+    wrongStatus,
+    socketErrors,
+  };
+}
+
 /**
  * wrk "corrects" its histogram for coordinated omission by the mean time between responses of a connection. When
  * pipelined, a sample is a whole batch and that time is a single response's, so that made-up samples outnumber real ones.
@@ -84,7 +112,7 @@ interface AutocannonJson {
   readonly mismatches: number;
   readonly non2xx: number;
   readonly requests: { readonly total: number };
-  readonly latency: { readonly p50: number; readonly p99: number };
+  readonly latency: { readonly p50: number; readonly p99: number; readonly p99_9?: number };
 }
 
 /** @throws PlainError when the text holds no result of `autocannon --json`. */
@@ -101,9 +129,31 @@ export function parseAutocannon(text: string): LoadReport {
     requestsPerSecond: result.requests.total / result.duration,
     p50Us: result.latency.p50 * 1e3,
     p99Us: result.latency.p99 * 1e3,
+    ...(result.latency.p99_9 === undefined ? {} : { p999Us: result.latency.p99_9 * 1e3 }),
     // autocannon counts time-outs among its errors.
     errors: result.errors + result.mismatches + result.non2xx,
   };
+}
+
+/** wrk's options for a script, and what comes behind the address. */
+function wrkScript({ script, pipelining }: LoadOptions): [string[], string[]] {
+  if (script !== undefined)
+    return [
+      ["-s", `${ROOT}bench/load/request.lua`],
+      ["--", ...script],
+    ];
+  return pipelining === 1
+    ? [[], []]
+    : [
+        ["-s", `${ROOT}bench/load/pipeline.lua`],
+        ["--", String(pipelining)],
+      ];
+}
+
+function autocannonRequest({ request }: LoadOptions): string[] {
+  if (request === undefined) return [];
+  const fields = (request.fields ?? []).flatMap(([name, value]) => ["-H", `${name}=${value}`]);
+  return ["-m", request.method, ...fields, ...(request.body === undefined ? [] : ["-b", request.body])];
 }
 
 /** The command line of a load. One thread of the generator for each of its cores. */
@@ -111,8 +161,7 @@ export function loadCommand(tool: HttpSample["tool"], options: LoadOptions): str
   const { connections, seconds, pipelining, url } = options;
   const threads = options.cpus.length;
   if (tool === "wrk") {
-    const script = pipelining === 1 ? [] : ["-s", `${ROOT}bench/load/pipeline.lua`];
-    const depth = pipelining === 1 ? [] : ["--", String(pipelining)];
+    const [script, depth] = wrkScript(options);
     return [
       program("wrk"),
       "-t",
@@ -138,8 +187,13 @@ export function loadCommand(tool: HttpSample["tool"], options: LoadOptions): str
     "-p",
     `${pipelining}`,
     ...workers,
+    ...autocannonRequest(options),
     url,
   ];
+}
+
+function readWrk(text: string, { script, pipelining }: LoadOptions): LoadReport {
+  return script === undefined ? withoutFalseLatencies(parseWrk(text), pipelining) : parseWrkFigures(text);
 }
 
 /**
@@ -173,7 +227,7 @@ export async function runLoad(tool: HttpSample["tool"], options: LoadOptions): P
   if (options.signal.aborted) throw new PlainError("The load was interrupted.");
   if (code !== 0) throw new PlainError(`"${command.join(" ")}" failed:\n${err || out}`);
   const wallSeconds = (performance.now() - startedMs) / 1e3;
-  const report = tool === "wrk" ? withoutFalseLatencies(parseWrk(out), options.pipelining) : parseAutocannon(out);
+  const report = tool === "wrk" ? readWrk(out, options) : parseAutocannon(out);
   const busySeconds = endedChildrenSeconds() - cpuBefore;
   return { ...report, wallSeconds, utilisation: busySeconds / (wallSeconds * options.cpus.length) };
 }

@@ -65,14 +65,17 @@ export function isDisturbed(sample: HttpSample): boolean {
   return Math.max(sample.foreignUtilisation, sample.generatorForeignUtilisation) > DISTURBED_SHARE;
 }
 
-function describe(sample: HttpSample): string {
+/** A line for the terminal. */
+export function describeSample(sample: HttpSample): string {
   const rate = Math.round(sample.requestsPerSecond).toLocaleString("en");
   const percent = (share: number) => `${Math.round(share * 100)} %`;
   const disturbed = isDisturbed(sample)
     ? `, others on their cores ${percent(sample.foreignUtilisation)} / ${percent(sample.generatorForeignUtilisation)}`
     : "";
-  const p99 = Number.isNaN(sample.p99Us) ? "" : `p99 ${Math.round(sample.p99Us)} µs, `;
-  const errors = sample.errors > 0 ? `, ${sample.errors} errors` : "";
+  const p999 = sample.p999Us === undefined ? "" : `p99.9 ${Math.round(sample.p999Us)} µs, `;
+  const p99 = Number.isNaN(sample.p99Us) ? "" : `p99 ${Math.round(sample.p99Us)} µs, ${p999}`;
+  const kinds = sample.wrongStatus === undefined ? "" : ` (${sample.wrongStatus} of them wrong answers)`;
+  const errors = sample.errors > 0 ? `, ${sample.errors} errors${kinds}` : "";
   return `${sample.tool} ${rate}/s, ${p99}server ${percent(sample.serverUtilisation)}, generator ${percent(sample.generatorUtilisation)}${disturbed}${errors}`;
 }
 
@@ -95,7 +98,10 @@ async function turn(context: BenchContext, name: string, spec: ServerSpec, round
       const sample = await measure(context, server, tool, round, suite.pipelining);
       suite.samples[spec.id] ??= [];
       suite.samples[spec.id].push(sample);
-      context.progress(`${name} ${round + 1}/${settings.rounds} ${spec.title}: ${describe(sample)}`);
+      if (tool === tools[tools.length - 1]) context.plan.turn(name);
+      context.progress(
+        `${name} ${round + 1}/${settings.rounds} ${spec.title}: ${describeSample(sample)} (${context.plan.toGo()})`,
+      );
     }
   } finally {
     await server.stop();

@@ -103,6 +103,7 @@ export async function runIdleSuite(context: BenchContext): Promise<void> {
       result.idle[spec.id] ??= [];
       result.idle[spec.id].push(sample);
       const bytes = Math.round(sample.rssPerConnection).toLocaleString("en");
+      context.plan.turn("idle");
       context.progress(`idle ${round + 1}/${settings.idleRounds} ${spec.title}: ${bytes} bytes a connection`);
     }
   }

@@ -44,6 +44,28 @@ export function chooseCpus(allowed: readonly number[], siblings: (cpu: number) =
   return { server, generator: candidates.slice(-count), shared: false };
 }
 
+export interface Layout {
+  readonly serverCpus: readonly number[];
+  readonly generatorCpus: readonly number[];
+}
+
+/**
+ * The cores of a row whose server has `cores` of them; one core is laid out as `one` says. The load generator gets the
+ * upper half of all cores, or what is left.
+ * @returns undefined when none would be left for the load generator
+ */
+export function layoutFor(
+  cores: number,
+  allowed: readonly number[],
+  one: Pick<CpuChoice, "server" | "generator">,
+): Layout | undefined {
+  if (cores === 1) return { serverCpus: [one.server], generatorCpus: one.generator };
+  const serverCpus = [one.server, ...allowed.filter((cpu) => cpu !== one.server)].slice(0, cores);
+  const left = allowed.filter((cpu) => !serverCpus.includes(cpu));
+  if (serverCpus.length < cores || left.length === 0) return undefined;
+  return { serverCpus, generatorCpus: left.slice(-Math.max(1, Math.floor(allowed.length / 2))) };
+}
+
 /** Parses `--cpus SERVER:GENERATOR`, such as "0:2,3". */
 export function parseCpuChoice(text: string): CpuChoice {
   const [server, generator, ...rest] = text.split(":");
@@ -55,7 +77,8 @@ export function parseCpuChoice(text: string): CpuChoice {
   return { server: Number(server), generator: cpus, shared: cpus.includes(Number(server)) };
 }
 
-function allowedCpus(): number[] {
+/** Cores that this process may use, ascending. */
+export function allowedCpus(): number[] {
   const match = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync("/proc/self/status", "latin1"));
   return match === null ? [0] : parseCpuList(match[1]);
 }

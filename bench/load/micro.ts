@@ -63,6 +63,7 @@ export async function runMicroSuite(context: BenchContext): Promise<void> {
       if (code !== 0 || results.length === 0) {
         context.result.notes.push(`micro: ${file} on ${runtime} failed: ${output.trim().slice(-300)}`);
       }
+      context.plan.turn("micro");
       context.result.micro.push(...results);
     }
   }

@@ -71,6 +71,12 @@ export function processTree(pid: number): number[] {
   return found;
 }
 
+/** When a process began, in ticks since boot: with it a process id is unmistakable. Undefined when it is gone. */
+export function startTime(pid: number): string | undefined {
+  const text = readOrEmpty(`/proc/${pid}/stat`);
+  return text === "" ? undefined : text.slice(text.lastIndexOf(")") + 2).split(" ")[22 - 3];
+}
+
 /** Processor seconds of a process tree so far. */
 export function cpuSeconds(pid: number): { user: number; system: number } {
   let user = 0;
@@ -113,6 +119,13 @@ export function memory(pid: number): Memory {
     anonymousBytes += parseKilobytes(text, "Anonymous");
   }
   return { rssBytes, anonymousBytes };
+}
+
+/** Proportional set size: what several processes share is counted once, if all of them are in the tree. */
+export function proportionalBytes(pid: number): number {
+  let total = 0;
+  for (const member of processTree(pid)) total += parseKilobytes(readOrEmpty(`/proc/${member}/smaps_rollup`), "Pss");
+  return total;
 }
 
 function statusBytes(pid: number, name: string): number {

@@ -91,6 +91,7 @@ export async function runMemorySuite(context: BenchContext): Promise<void> {
           result.memory[spec.id] ??= [];
           result.memory[spec.id].push(sample);
           const growth = (sample.growthBytes / 1e6).toFixed(1);
+          context.plan.turn("memory");
           context.progress(`memory ${spec.title}, ${transfer.name}: ${growth} MB in ${sample.seconds.toFixed(1)} s`);
         } finally {
           await server.stop();

@@ -1,6 +1,7 @@
 /**
  * What a run of the suite records. Raw samples are kept, so that a report can be made again from the JSON alone.
  */
+import type { Selection } from "./row-servers.ts";
 
 export type RuntimeName = "bun" | "deno" | "node";
 
@@ -40,7 +41,17 @@ export interface HttpSample {
   readonly foreignUtilisation: number;
   /** The same of the load generator's cores. */
   readonly generatorForeignUtilisation: number;
+  /** The sum of the server's processes' own peaks; pages that they share count in each. */
   readonly peakRssBytes: number;
+  /** wrk only, as `p50Us`. */
+  readonly p999Us?: number;
+  /** Proportional set size of the server's processes at the end of the load: shared pages count once. */
+  readonly pssBytes?: number;
+  /** The part of `errors` that are answers other than 2xx, and the part that are the sockets'. */
+  readonly wrongStatus?: number;
+  readonly socketErrors?: number;
+  /** What the companions of the load counted, such as the answers to slow clients. */
+  readonly companions?: string;
 }
 
 export interface IdleSample {
@@ -100,6 +111,12 @@ export interface HttpSuiteResult {
   readonly samples: Record<string, HttpSample[]>;
   /** Head and body of each server's answer, as it stood on the wire. */
   readonly answers: Record<string, Answer>;
+  /** Rows of a workload have these: what is asked, on which cores, and each server's command. */
+  readonly about?: string;
+  readonly cores?: number;
+  readonly serverCpus?: readonly number[];
+  readonly generatorCpus?: readonly number[];
+  readonly commands?: Record<string, string>;
 }
 
 /** A server's answer to the request that is timed. */
@@ -121,6 +138,8 @@ export interface BenchResult {
   complete: boolean;
   /** What could not be measured, and why. */
   readonly notes: string[];
+  /** Peers that could not be had, with the reason: they are counted, never passed over. */
+  missing?: Record<string, string>;
   http: Record<string, HttpSuiteResult>;
   idle: Record<string, IdleSample[]>;
   memory: Record<string, MemorySample[]>;
@@ -137,6 +156,18 @@ export interface Settings {
   readonly transferBytes: number;
   readonly slowBytesPerSecond: number;
   readonly memoryRounds: number;
+  /** Numbers of server cores that the workload rows run on; those that leave none to the generator are left out. */
+  readonly cores?: readonly number[];
+}
+
+/** How much of the run is done: for the time to go. */
+export interface Plan {
+  /** A turn of `suite` has ended. */
+  turn(suite: string): void;
+  /** What is left of `suite` will not be run. */
+  drop(suite: string): void;
+  /** Such as "12 min to go". */
+  toGo(): string;
 }
 
 /** What every suite is handed. */
@@ -149,5 +180,8 @@ export interface BenchContext {
   readonly signal: AbortSignal;
   /** Which tools may be used. */
   readonly tools: readonly HttpSample["tool"][];
+  /** Which servers of the workload rows are wanted. */
+  readonly selection: Selection;
+  readonly plan: Plan;
   progress(line: string): void;
 }

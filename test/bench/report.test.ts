@@ -4,15 +4,9 @@ import { test } from "node:test";
 import { outcomes } from "../../bench/goals.ts";
 import type { BenchResult, HttpSample, IdleSample, MemorySample } from "../../bench/load/types.ts";
 import { chooseSuites, settingsFrom } from "../../bench/options.ts";
-import {
-  FIGURES_END,
-  FIGURES_START,
-  generatorBound,
-  renderFigures,
-  renderReport,
-  replaceFigures,
-  table,
-} from "../../bench/report.ts";
+import { FIGURES_END, FIGURES_START, renderFigures, renderReport, replaceFigures } from "../../bench/report.ts";
+import { generatorBound } from "../../bench/report-rows.ts";
+import { table } from "../../bench/table.ts";
 
 const SAMPLE: HttpSample = {
   round: 0,

@@ -1,0 +1,125 @@
+/**
+ * Installs the peers, at pinned versions, into the cache. What can't be installed is told with the reason; the rest runs.
+ */
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PlainError } from "../../src/runtime/types.ts";
+import { cacheDirectory, digest } from "./cache.ts";
+import { ROOT } from "./programs.ts";
+
+const REQUIREMENTS = join(ROOT, "bench/peers/requirements-python.txt");
+const MANIFEST = join(ROOT, "bench/peers/package.json");
+const WEB_PEERS = join(ROOT, "bench/peers/web");
+const INSTALL_TIMEOUT_MS = 300_000;
+/** Written when an installation has ended: which packages failed, and why. */
+const OUTCOME = "outcome.json";
+
+export interface Provision {
+  /** The folder that holds it all. */
+  readonly directory: string;
+  /** Package name (lower case, no extras) to the reason why it is missing. */
+  readonly failed: Readonly<Record<string, string>>;
+}
+
+/** The lines of a requirements file that name a package. */
+export function requirementLines(text: string): string[] {
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+/** `uvicorn[standard]==0.54.0` -> `uvicorn`. */
+export function packageOf(requirement: string): string {
+  return requirement.split(/[[=<>~! ;]/, 1)[0].toLowerCase();
+}
+
+/** The sentence that an installer ends with, without its decoration. */
+export function lastLine(text: string): string {
+  const lines = text.split("\n").map((line) => line.replace(/^(?:ERROR|npm (?:error|ERR!)):?\s*/, "").trim());
+  const said = lines.filter((line) => line !== "" && !line.startsWith("A complete log"));
+  return (said.at(-1) ?? "it said nothing").slice(0, 200);
+}
+
+function run(command: string, args: readonly string[], cwd: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    execFile(command, args, { cwd, timeout: INSTALL_TIMEOUT_MS, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+      resolve(error === null ? undefined : lastLine(`${stdout}\n${stderr || error.message}`));
+    });
+  });
+}
+
+/** All at once, which is quick; one by one when that fails, so that one package doesn't cost the others. */
+async function installEach(
+  packages: readonly string[],
+  nameOf: (item: string) => string,
+  install: (some: readonly string[]) => Promise<string | undefined>,
+): Promise<Record<string, string>> {
+  if ((await install(packages)) === undefined) return {};
+  const failed: Record<string, string> = {};
+  for (const each of packages) {
+    const reason = await install([each]);
+    if (reason !== undefined) failed[nameOf(each)] = reason;
+  }
+  return failed;
+}
+
+async function provision(
+  name: string,
+  version: string,
+  progress: (line: string) => void,
+  fill: (directory: string) => Promise<Record<string, string>>,
+): Promise<Provision> {
+  const directory = join(cacheDirectory(), `${name}-${digest(version)}`);
+  const outcome = join(directory, OUTCOME);
+  if (existsSync(outcome)) {
+    const failed = JSON.parse(readFileSync(outcome, "utf8")) as Record<string, string>;
+    // What failed may have been the network: try again.
+    if (Object.keys(failed).length === 0) return { directory, failed };
+  }
+  progress(`Installing the ${name} peers into ${directory} ...`);
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  const failed = await fill(directory);
+  writeFileSync(outcome, JSON.stringify(failed));
+  return { directory, failed };
+}
+
+let python: Promise<Provision> | undefined;
+let web: Promise<Provision> | undefined;
+
+/**
+ * A virtual environment with the Python servers and frameworks. `BENCH_PYTHON` names the interpreter (python3).
+ * @throws PlainError when there is no Python, or it makes no virtual environment
+ */
+export function providePython(progress: (line: string) => void): Promise<Provision> {
+  const text = readFileSync(REQUIREMENTS, "utf8");
+  const interpreter = process.env.BENCH_PYTHON ?? "python3";
+  python ??= provision("python", `${interpreter}\n${text}`, progress, async (directory) => {
+    const problem = await run(interpreter, ["-m", "venv", join(directory, "venv")], ROOT);
+    if (problem !== undefined) throw new PlainError(`${interpreter} made no virtual environment: ${problem}`);
+    const program = join(directory, "venv/bin/python");
+    return installEach(requirementLines(text), packageOf, (some) =>
+      run(program, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...some], directory),
+    );
+  });
+  return python;
+}
+
+/** The frameworks of the web rows, with the programs that use them beside their node_modules. */
+export async function provideWeb(progress: (line: string) => void): Promise<Provision> {
+  const text = readFileSync(MANIFEST, "utf8");
+  web ??= provision("web", text, progress, async (directory) => {
+    const { name, type, dependencies } = JSON.parse(text) as Record<string, Record<string, string>>;
+    writeFileSync(join(directory, "package.json"), JSON.stringify({ name, type, private: true }));
+    const packages = Object.entries(dependencies).map(([each, version]) => `${each}@${version}`);
+    const nameOf = (item: string) => item.slice(0, item.lastIndexOf("@"));
+    return installEach(packages, nameOf, (some) =>
+      run("npm", ["install", "--no-audit", "--no-fund", "--save-exact", "--prefix", directory, ...some], directory),
+    );
+  });
+  const found = await web;
+  cpSync(WEB_PEERS, found.directory, { recursive: true });
+  return found;
+}

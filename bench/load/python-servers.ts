@@ -1,0 +1,142 @@
+/**
+ * The servers of the Python rows, each in its best production configuration: uvloop, httptools, no access log, and as many
+ * workers as pay on its cores. `--servers 'granian*1,granian*2'` compares other numbers of workers.
+ */
+import { join } from "node:path";
+import { program, ROOT } from "./programs.ts";
+import type { Launch, RowServer, Site } from "./row-servers.ts";
+import type { Workload } from "./workloads.ts";
+
+const APPS = join(ROOT, "bench/apps/python");
+const TARGETS: Readonly<Record<Workload["app"], string>> = {
+  plain: "plain:app",
+  fastapi: "fastapi_app:app",
+  starlette: "starlette_app:app",
+  flask: "flask_app:app",
+  web: "",
+};
+/** Seconds; longer than any row, so that no server closes what the others keep. */
+const KEEP_ALIVE = "75";
+const BACKLOG = "2048";
+/** Threads of a WSGI worker: the routes only compute, so that more would wait for the interpreter's lock. */
+const WSGI_THREADS = "1";
+/** gunicorn's gthread has a thread that accepts besides; with fewer it leaves its core idle. */
+const GTHREAD_THREADS = "4";
+
+const isWsgi = (workload: Workload) => workload.app === "flask";
+const isAsgi = (workload: Workload) => workload.app !== "flask" && workload.app !== "web";
+
+/** One worker a core: what every peer's own documentation advises for applications that compute. */
+const peerWorkers = (site: Site) => String(site.workers ?? site.cores);
+
+/**
+ * Ours has the front beside its workers. On one core they share it. See docs/benchmarks.md for how this was chosen.
+ */
+const ourWorkers = (site: Site) => String(site.workers ?? site.cores);
+
+const python = (site: Site) => join(site.directory, "venv/bin/python");
+const address = (site: Site) => `127.0.0.1:${site.port}`;
+
+function peer(site: Site, module: string, ...args: string[]): Launch {
+  return { command: [python(site), "-m", module, ...args, TARGETS[site.workload.app]], cwd: APPS };
+}
+
+const RUNTIMES = {
+  bun: ["--no-env-file", "--no-install"],
+  deno: ["run", "-A", "--unstable-net"],
+} as const;
+
+function ours(runtime: "bun" | "deno", site: Site): Launch {
+  const threads = isWsgi(site.workload) ? ["--threads", WSGI_THREADS] : [];
+  return {
+    command: [
+      program(runtime),
+      ...RUNTIMES[runtime],
+      join(ROOT, "src/cli/main.ts"),
+      TARGETS[site.workload.app],
+      ...["--app-dir", APPS, "--python", python(site), "--workers", ourWorkers(site), ...threads],
+      ...["--host", "127.0.0.1", "--port", String(site.port), "--no-access-log", "--log-level", "warning"],
+      ...["--no-exit-with-parent"],
+    ],
+  };
+}
+
+const gunicorn = (site: Site, ...args: string[]): Launch =>
+  peer(
+    site,
+    "gunicorn",
+    ...["--bind", address(site), "--workers", peerWorkers(site), "--backlog", BACKLOG, "--keep-alive", KEEP_ALIVE],
+    ...["--log-level", "warning", "--worker-tmp-dir", "/dev/shm", ...args],
+  );
+
+const granian = (site: Site, ...args: string[]): Launch =>
+  peer(
+    site,
+    "granian",
+    ...["--host", "127.0.0.1", "--port", String(site.port), "--workers", peerWorkers(site), "--backlog", BACKLOG],
+    ...["--http", "1", "--no-ws", "--no-access-log", "--log-level", "warning", ...args],
+  );
+
+const PEER = { group: "python", ours: false } as const;
+
+export const PYTHON_SERVERS: readonly RowServer[] = [
+  {
+    ...{ id: "ringcorn-bun-python", title: "Ringcorn on Bun", group: "python", ours: true, needs: ["uvloop"] },
+    serves: (workload) => isAsgi(workload) || isWsgi(workload),
+    launch: (site) => ours("bun", site),
+  },
+  {
+    ...{ id: "ringcorn-deno-python", title: "Ringcorn on Deno", group: "python", ours: true, needs: ["uvloop"] },
+    serves: (workload) => isAsgi(workload) || isWsgi(workload),
+    launch: (site) => ours("deno", site),
+  },
+  {
+    ...{ ...PEER, id: "uvicorn", title: "uvicorn", needs: ["uvicorn", "uvloop", "httptools"] },
+    serves: isAsgi,
+    launch: (site) =>
+      peer(
+        site,
+        "uvicorn",
+        ...["--host", "127.0.0.1", "--port", String(site.port), "--workers", peerWorkers(site)],
+        ...["--loop", "uvloop", "--http", "httptools", "--ws", "none", "--backlog", BACKLOG],
+        ...["--timeout-keep-alive", KEEP_ALIVE, "--no-access-log", "--log-level", "warning"],
+      ),
+  },
+  {
+    ...{ ...PEER, id: "granian", title: "granian", needs: ["granian", "uvloop"] },
+    serves: isAsgi,
+    launch: (site) => granian(site, "--interface", "asgi", "--loop", "uvloop"),
+  },
+  {
+    ...{ ...PEER, id: "gunicorn-uvicorn", title: "gunicorn, uvicorn's worker", needs: ["gunicorn", "uvicorn-worker"] },
+    serves: isAsgi,
+    launch: (site) => gunicorn(site, "--worker-class", "uvicorn_worker.UvicornWorker"),
+  },
+  {
+    ...{ ...PEER, id: "gunicorn-asgi", title: "gunicorn, its ASGI worker", needs: ["gunicorn", "uvloop"] },
+    serves: isAsgi,
+    launch: (site) => gunicorn(site, "--worker-class", "asgi", "--asgi-loop", "uvloop"),
+  },
+  {
+    ...{ ...PEER, id: "hypercorn", title: "hypercorn", needs: ["hypercorn", "uvloop"] },
+    serves: isAsgi,
+    launch: (site) =>
+      peer(
+        site,
+        "hypercorn",
+        ...["--bind", address(site), "--workers", peerWorkers(site), "--worker-class", "uvloop"],
+        ...["--backlog", BACKLOG, "--keep-alive", KEEP_ALIVE, "--log-level", "warning"],
+        ...["--config", `file:${join(ROOT, "bench/peers/hypercorn_config.py")}`],
+      ),
+  },
+  {
+    ...{ ...PEER, id: "granian-wsgi", title: "granian, WSGI", needs: ["granian", "flask"] },
+    serves: isWsgi,
+    launch: (site) => granian(site, "--interface", "wsgi", "--blocking-threads", WSGI_THREADS),
+  },
+  {
+    ...{ ...PEER, id: "gunicorn-gthread", title: "gunicorn, gthread", needs: ["gunicorn", "flask"] },
+    serves: isWsgi,
+    launch: (site) => gunicorn(site, "--worker-class", "gthread", "--threads", GTHREAD_THREADS),
+  },
+];

@@ -1,0 +1,236 @@
+/**
+ * The workload rows (web/..., python/...): one workload on a number of cores, all servers in turn, round after round, each
+ * turn on fresh processes that are checked and warmed up first.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PlainError } from "../../src/runtime/types.ts";
+import { checkWorkload } from "./ask.ts";
+import { cacheDirectory, cachedFile } from "./cache.ts";
+import { startClient } from "./client.ts";
+import { type LoadOptions, runLoad } from "./generator.ts";
+import { describeSample } from "./http.ts";
+import { freePort, type LaunchedServer, launchServer } from "./launch.ts";
+import { allowedCpus, type Layout, layoutFor } from "./machine.ts";
+import { coreBusySeconds, cpuSeconds, peakResidentBytes, proportionalBytes } from "./procfs.ts";
+import type { Provision } from "./provision.ts";
+import { provide, serversOf } from "./row-groups.ts";
+import type { RowServer } from "./row-servers.ts";
+import { rotated } from "./stats.ts";
+import type { BenchContext, HttpSample, HttpSuiteResult } from "./types.ts";
+import { FILE_BYTES, FILE_FILL, requestBytes, SLOW_CLIENT, type Workload } from "./workloads.ts";
+
+const CLIENT_TIMEOUT_MS = 20_000;
+const CLIENT_DESCRIPTORS = 4_096;
+/** Long enough for every slow client to have begun its first upload. */
+const SLOW_CLIENTS_LEAD_MS = 1_000;
+
+/** `python/hello` on two cores is the suite `python/hello@2`. */
+export function rowName(workload: Workload, cores: number): string {
+  return `${workload.name}@${cores}`;
+}
+
+interface Row {
+  readonly name: string;
+  readonly workload: Workload;
+  readonly cores: number;
+  readonly layout: Layout;
+  readonly provision: Provision;
+  readonly tool: HttpSample["tool"];
+}
+
+/** The tool of a row: autocannon sends neither chunks of its own nor a mix, and holds no slow clients' company. */
+export function toolFor(workload: Workload, tools: BenchContext["tools"]): HttpSample["tool"] | undefined {
+  if (tools.includes("wrk")) return "wrk";
+  const plain = workload.mix === undefined && workload.request.chunk === undefined;
+  return plain ? tools[0] : undefined;
+}
+
+/** Writes the requests where request.lua reads them. */
+function writeRequests(directory: string, workload: Workload, port: number): string[] {
+  const usual = join(directory, "request");
+  writeFileSync(usual, requestBytes(workload.request, port), "latin1");
+  if (workload.mix === undefined) return [usual];
+  const other = join(directory, "other");
+  writeFileSync(other, requestBytes(workload.mix.request, port), "latin1");
+  return [usual, other, String(workload.mix.every)];
+}
+
+function busySeconds(cpus: readonly number[]): number {
+  return cpus.reduce((sum, cpu) => sum + coreBusySeconds(cpu), 0);
+}
+
+async function measure(row: Row, server: LaunchedServer, load: LoadOptions, round: number): Promise<HttpSample> {
+  const { serverCpus, generatorCpus } = row.layout;
+  const coresBefore = busySeconds(serverCpus);
+  const generatorBefore = busySeconds(generatorCpus);
+  const before = cpuSeconds(server.pid);
+  const run = await runLoad(row.tool, load);
+  const after = cpuSeconds(server.pid);
+  const serverSystemSeconds = after.system - before.system;
+  const serverCpuSeconds = after.user - before.user + serverSystemSeconds;
+  const foreign = Math.max(0, busySeconds(serverCpus) - coresBefore - serverCpuSeconds);
+  const generatorForeign =
+    (busySeconds(generatorCpus) - generatorBefore) / (run.wallSeconds * generatorCpus.length) - run.utilisation;
+  const { wallSeconds, utilisation, ...figures } = run;
+  return {
+    round,
+    tool: row.tool,
+    ...figures,
+    serverCpuSeconds,
+    serverSystemSeconds,
+    serverUtilisation: serverCpuSeconds / (run.seconds * serverCpus.length),
+    generatorUtilisation: utilisation,
+    foreignUtilisation: foreign / (wallSeconds * serverCpus.length),
+    // Slow clients share the generator's cores and are no strangers there.
+    generatorForeignUtilisation: row.workload.slowClients === undefined ? Math.max(0, generatorForeign) : 0,
+    peakRssBytes: peakResidentBytes(server.pid),
+    pssBytes: proportionalBytes(server.pid),
+  };
+}
+
+/** Runs `load` beside the workload's slow clients, where it has any; resolves with what those counted. */
+async function besideSlowClients(
+  context: BenchContext,
+  row: Row,
+  port: number,
+  load: () => Promise<HttpSample>,
+): Promise<HttpSample> {
+  const count = row.workload.slowClients;
+  if (count === undefined) return load();
+  const { path, bodyBytes, pieceBytes, intervalMs } = SLOW_CLIENT;
+  const client = startClient({
+    file: "slow-client.mjs",
+    parameters: [port, count, path, bodyBytes, pieceBytes, intervalMs],
+    cpus: row.layout.generatorCpus,
+    descriptors: CLIENT_DESCRIPTORS,
+    signal: context.signal,
+  });
+  try {
+    await client.line(CLIENT_TIMEOUT_MS);
+    await new Promise((resolve) => setTimeout(resolve, SLOW_CLIENTS_LEAD_MS));
+    const sample = await load();
+    const closing = client.line(CLIENT_TIMEOUT_MS);
+    await client.finish();
+    const companions = `slow clients: ${await closing}`;
+    const failed = Number(/failed (\d+)/.exec(companions)?.[1] ?? 0);
+    return { ...sample, companions, errors: sample.errors + failed };
+  } finally {
+    await client.finish();
+  }
+}
+
+async function turn(context: BenchContext, row: Row, spec: RowServer, round: number): Promise<void> {
+  const { settings, result, signal } = context;
+  const { workload, layout, cores } = row;
+  const suite = result.http[row.name];
+  const port = await freePort();
+  const site = { workload, port, cores, workers: spec.workers, directory: row.provision.directory };
+  const env = {
+    BENCH_FILE: cachedFile("file-50kb.bin", FILE_BYTES, FILE_FILL),
+    PORT: String(port),
+    // Compiled files go to the cache, not into the tree.
+    PYTHONPYCACHEPREFIX: join(cacheDirectory(), "pycache"),
+  };
+  const launch = spec.launch(site);
+  const command = launch.command.join(" ").replaceAll(row.provision.directory, "$PEERS");
+  suite.commands![spec.id] ??= command.replaceAll(String(port), "PORT");
+  const directory = mkdtempSync(join(tmpdir(), "ringcorn-bench-"));
+  const named = { ...launch, title: spec.title, env: { ...env, ...launch.env } };
+  const server = await launchServer(named, { cpus: layout.serverCpus, port, signal }, workload.request);
+  try {
+    suite.answers[spec.id] ??= await checkWorkload(spec.title, port, workload);
+    const load: LoadOptions = {
+      url: `http://127.0.0.1:${port}${workload.request.path}`,
+      connections: workload.connections,
+      seconds: settings.seconds,
+      pipelining: 1,
+      cpus: layout.generatorCpus,
+      signal,
+      ...(row.tool === "wrk" ? { script: writeRequests(directory, workload, port) } : { request: workload.request }),
+    };
+    await runLoad(row.tool, { ...load, seconds: settings.warmupSeconds });
+    const sample = await besideSlowClients(context, row, port, () => measure(row, server, load, round));
+    suite.samples[spec.id] ??= [];
+    suite.samples[spec.id].push(sample);
+    context.plan.turn(row.name);
+    const head = `${row.name} ${round + 1}/${settings.rounds} ${spec.title}`;
+    context.progress(`${head}: ${describeSample(sample)} (${context.plan.toGo()})`);
+  } finally {
+    await server.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Splits the servers of a row into those that are there and those that are not, which are noted once in the result. */
+function present(context: BenchContext, servers: readonly RowServer[], provision: Provision): RowServer[] {
+  const { result } = context;
+  result.missing ??= {};
+  return servers.filter((server) => {
+    const failed = server.needs.find((name) => provision.failed[name] !== undefined);
+    const reason = server.never ?? (failed === undefined ? undefined : `${failed}: ${provision.failed[failed]}`);
+    if (reason === undefined) return true;
+    if (result.missing![server.id] === undefined) context.progress(`${server.title} is missing. ${reason}`);
+    result.missing![server.id] = reason;
+    return false;
+  });
+}
+
+async function rounds(context: BenchContext, row: Row, servers: readonly RowServer[]): Promise<void> {
+  const { settings, result, signal } = context;
+  const broken = new Set<string>();
+  for (let round = 0; round < settings.rounds; round++) {
+    for (const spec of rotated(servers, round)) {
+      if (signal.aborted) return;
+      if (broken.has(spec.id)) continue;
+      try {
+        await turn(context, row, spec, round);
+      } catch (error) {
+        if (!(error instanceof PlainError)) throw error;
+        if (signal.aborted) return;
+        const note = `${row.name}, round ${round + 1}, ${spec.title}: ${error.message}`;
+        context.progress(note);
+        result.notes.push(note);
+        context.plan.turn(row.name);
+        // What does not start or answers wrongly in the first round does so in all.
+        if (round === 0) broken.add(spec.id);
+      }
+    }
+  }
+}
+
+/** Runs one workload on `cores` cores into `context.result`; what is done stays there when it is interrupted. */
+export async function runRow(context: BenchContext, workload: Workload, cores: number): Promise<void> {
+  const { machine, result } = context;
+  const name = rowName(workload, cores);
+  const skip = (why: string) => {
+    context.progress(`${name} was left out: ${why}`);
+    result.notes.push(`${name} was left out: ${why}`);
+    context.plan.drop(name);
+  };
+  const one = { server: machine.serverCpu, generator: machine.generatorCpus };
+  const layout = layoutFor(cores, allowedCpus(), one);
+  if (layout === undefined) return skip("no core would be left for the load generator.");
+  const tool = toolFor(workload, context.tools);
+  if (tool === undefined) return skip("only wrk sends this request, and it is not installed.");
+  const wanted = serversOf(workload, context.selection);
+  if (!wanted.some((server) => !server.ours) && context.selection.names === undefined)
+    return skip("no peer is wanted.");
+  const provision = await provide(workload, context.progress);
+  // What that took is no turn's time.
+  context.plan.drop("");
+  const servers = present(context, wanted, provision);
+  const suite: HttpSuiteResult = {
+    ...{ pipelining: 1, connections: workload.connections, samples: {}, answers: {} },
+    ...{ about: workload.about, cores, commands: {}, ...layout },
+  };
+  result.http[name] = suite;
+  if (layout.generatorCpus.length < cores) {
+    const left = layout.generatorCpus.length === 1 ? "One core is" : `${layout.generatorCpus.length} cores are`;
+    const note = `${left} left for the load generator beside servers on ${cores}: see who was busy.`;
+    if (!result.notes.includes(note)) result.notes.push(note);
+  }
+  await rounds(context, { name, workload, cores, layout, provision, tool }, servers);
+  context.plan.drop(name);
+}

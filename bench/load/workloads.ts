@@ -1,0 +1,218 @@
+/**
+ * What a row asks for and what it must get. Each workload is one request (or a mix of two), the answer that every server
+ * must give to it byte for byte, and how many connections ask.
+ */
+
+export interface RequestSpec {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly fields?: readonly (readonly [name: string, value: string])[];
+  readonly body?: string;
+  /** Bytes of each chunk; undefined: sent with Content-Length. */
+  readonly chunk?: number;
+}
+
+export interface Workload {
+  /** `group/what`. */
+  readonly name: string;
+  readonly about: string;
+  /** Which of its applications a server is to serve. */
+  readonly app: "plain" | "fastapi" | "starlette" | "flask" | "web";
+  readonly request: RequestSpec;
+  /** The answer's body and media type. */
+  readonly body: string;
+  readonly type: string;
+  readonly connections: number;
+  /** Rows only with these numbers of server cores; undefined: with all that are asked for. */
+  readonly cores?: readonly number[];
+  /** Each `every`-th request is this one. */
+  readonly mix?: { readonly request: RequestSpec; readonly every: number };
+  /** Clients beside the load that send slowly. */
+  readonly slowClients?: number;
+}
+
+export interface SlowClientSpec {
+  readonly path: string;
+  readonly bodyBytes: number;
+  readonly pieceBytes: number;
+  readonly intervalMs: number;
+}
+
+/** A slow client uploads 10 KB in 40 pieces, two a second, as over a poor mobile connection. */
+export const SLOW_CLIENT: SlowClientSpec = { path: "/echo", bodyBytes: 10_240, pieceBytes: 256, intervalMs: 500 };
+
+const CONNECTIONS = 64;
+const HELLO = "Hello, world!";
+const TEN_KB = "x".repeat(10_240);
+const HUNDRED_KB = "x".repeat(102_400);
+const TEXT = "text/plain;charset=utf-8";
+const BINARY = "application/octet-stream";
+const JSON_TYPE = "application/json";
+export const FILE_BYTES = 51_200;
+export const FILE_FILL = "f";
+const ORDER = { name: "A chair of oak", price: 12.5, tags: ["wood", "kitchen"] };
+
+const get = (path: string): RequestSpec => ({ method: "GET", path });
+const post = (path: string, body: string, type = BINARY): RequestSpec => ({
+  method: "POST",
+  path,
+  fields: [["Content-Type", type]],
+  body,
+});
+
+const PLAIN = { app: "plain", type: TEXT, connections: CONNECTIONS } as const;
+
+export const PYTHON_WORKLOADS: readonly Workload[] = [
+  { ...PLAIN, name: "python/hello", about: "GET, 13 bytes", request: get("/"), body: HELLO },
+  { ...PLAIN, name: "python/10kb", about: "GET, 10 KB", request: get("/10kb"), body: TEN_KB },
+  {
+    ...PLAIN,
+    name: "python/echo-10kb",
+    about: "POST, 10 KB given back piece by piece",
+    request: post("/echo", TEN_KB),
+    body: TEN_KB,
+    type: BINARY,
+  },
+  {
+    ...PLAIN,
+    name: "python/echo-100kb",
+    about: "POST, 100 KB given back piece by piece",
+    request: post("/echo", HUNDRED_KB),
+    body: HUNDRED_KB,
+    type: BINARY,
+  },
+  {
+    ...PLAIN,
+    name: "python/file",
+    about: "GET, a file of 50 KB (pathsend where the server has it)",
+    request: get("/file"),
+    body: FILE_FILL.repeat(FILE_BYTES),
+    type: BINARY,
+  },
+  {
+    ...PLAIN,
+    name: "python/wait",
+    about: "GET, the application waits 10 ms",
+    request: get("/wait"),
+    body: HELLO,
+    connections: 512,
+  },
+  {
+    ...PLAIN,
+    name: "python/fastapi",
+    about: "POST JSON to a FastAPI route that validates it and its answer",
+    app: "fastapi",
+    request: post("/orders/7?count=2", JSON.stringify(ORDER), JSON_TYPE),
+    body: '{"number":7,"name":"A chair of oak","total":25.0,"tags":["wood","kitchen"]}',
+    type: JSON_TYPE,
+  },
+  {
+    ...PLAIN,
+    name: "python/starlette",
+    about: "GET, a Starlette route with a parameter and a query, JSON",
+    app: "starlette",
+    request: get("/items/42?q=oak"),
+    body: '{"number":42,"q":"oak"}',
+    type: JSON_TYPE,
+  },
+  {
+    ...PLAIN,
+    name: "python/flask",
+    about: "GET, a Flask route with a parameter and a query, JSON, under WSGI",
+    app: "flask",
+    request: get("/items/42?q=oak"),
+    body: '{"number":42,"q":"oak"}\n',
+    type: JSON_TYPE,
+  },
+  {
+    ...PLAIN,
+    name: "python/slow-clients",
+    about: "GET, 13 bytes, beside 1,000 clients that upload 10 KB in 40 pieces over 20 s each",
+    request: get("/"),
+    body: HELLO,
+    slowClients: 1_000,
+  },
+  {
+    ...PLAIN,
+    name: "python/slow-mix",
+    about: "GET, 13 bytes; each 100th request takes 100 ms of processor time; two cores",
+    request: get("/"),
+    body: HELLO,
+    cores: [2],
+    mix: { request: get("/slow"), every: 100 },
+  },
+];
+
+const WEB = { app: "web", type: TEXT, connections: CONNECTIONS, cores: [1] } as const;
+const UPLOAD = "x".repeat(500 * 1024);
+const UPLOAD_CHUNK = 16 * 1024;
+export const EVENT_COUNT = 20;
+const EVENTS = Array.from({ length: EVENT_COUNT }, (_, number) => `id: ${number}\ndata: tick ${number}\n\n`).join("");
+
+export const WEB_WORKLOADS: readonly Workload[] = [
+  { ...WEB, name: "web/hello", about: "GET, 13 bytes", request: get("/"), body: HELLO },
+  {
+    ...WEB,
+    name: "web/json",
+    about: "GET, an object made for each request, JSON",
+    request: get("/json"),
+    body: '{"message":"Hello, world!","items":[1,2,3],"ok":true}',
+    type: JSON_TYPE,
+  },
+  { ...WEB, name: "web/10kb", about: "GET, 10 KB", request: get("/10kb"), body: TEN_KB },
+  { ...WEB, name: "web/100kb", about: "GET, 100 KB", request: get("/100kb"), body: HUNDRED_KB },
+  {
+    ...WEB,
+    name: "web/upload",
+    about: "POST, 500 KB with Content-Length, counted as it comes",
+    request: post("/upload", UPLOAD),
+    body: String(UPLOAD.length),
+  },
+  {
+    ...WEB,
+    name: "web/upload-chunked",
+    about: "POST, 500 KB in chunks of 16 KB, counted as it comes",
+    request: { ...post("/upload", UPLOAD), chunk: UPLOAD_CHUNK },
+    body: String(UPLOAD.length),
+  },
+  {
+    ...WEB,
+    name: "web/short",
+    about: "GET, 13 bytes, a new connection for each request",
+    request: { ...get("/"), fields: [["Connection", "close"]] },
+    body: HELLO,
+  },
+  {
+    ...WEB,
+    name: "web/sse",
+    about: `GET, a stream of ${EVENT_COUNT} server-sent events, each written by itself`,
+    request: get("/sse"),
+    body: EVENTS,
+    type: "text/event-stream",
+  },
+];
+
+export const WORKLOADS: readonly Workload[] = [...WEB_WORKLOADS, ...PYTHON_WORKLOADS];
+
+/** The request as it stands on the wire. */
+export function requestBytes(spec: RequestSpec, port: number): string {
+  const lines = [`${spec.method} ${spec.path} HTTP/1.1`, `Host: 127.0.0.1:${port}`];
+  for (const [name, value] of spec.fields ?? []) lines.push(`${name}: ${value}`);
+  const body = spec.body ?? "";
+  if (spec.chunk !== undefined) {
+    lines.push("Transfer-Encoding: chunked");
+    let chunks = "";
+    for (let at = 0; at < body.length; at += spec.chunk) {
+      const piece = body.slice(at, at + spec.chunk);
+      chunks += `${piece.length.toString(16)}\r\n${piece}\r\n`;
+    }
+    return `${lines.join("\r\n")}\r\n\r\n${chunks}0\r\n\r\n`;
+  }
+  if (spec.method === "POST") lines.push(`Content-Length: ${body.length}`);
+  return `${lines.join("\r\n")}\r\n\r\n${body}`;
+}
+
+/** The numbers of cores that a workload has rows for. */
+export function coresOf(workload: Workload, wanted: readonly number[]): readonly number[] {
+  return workload.cores === undefined ? wanted : workload.cores.filter((cores) => wanted.includes(cores));
+}
