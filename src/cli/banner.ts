@@ -24,6 +24,7 @@ export interface BannerFacts {
 function details({ config, runtime, builtIn = "the built-in demo" }: BannerFacts): string {
   const { command } = config;
   const parts = [config.app ?? builtIn, `pid ${runtime.pid}`];
+  if (command.fronts > 1) parts.push(`${command.fronts} fronts`);
   if (command.workers > 1) parts.push(`${command.workers} workers`);
   if (command.reload) parts.push("reloads on change");
   return parts.join(" · ");

@@ -6,9 +6,10 @@ import { createLogger, sanitizeMessage } from "../observe/log.ts";
 import { PlainError, type Runtime } from "../runtime/types.ts";
 import { failureText } from "../supervise/worker.ts";
 import { banner } from "./banner.ts";
-import { type Config, needsSupervisor } from "./config.ts";
+import type { Config } from "./config.ts";
 import { exportEnvironment, mergeEnvironment, readEnvFile } from "./environment.ts";
 import { parseArguments } from "./parse.ts";
+import { decideProcesses, needsSupervisor, processAdvice } from "./processes.ts";
 import { adviceOn, type Environment, envFileOf, resolveConfig, UsageError } from "./resolve.ts";
 import { type BuiltInApp, type ServeContext, serveAlone, serveAsWorker, serveSupervised } from "./serve.ts";
 
@@ -32,11 +33,13 @@ interface Settings {
   readonly config: Config;
   /** The variables of the environment file. */
   readonly file: Environment;
+  /** The process's own, before the file's are added. */
+  readonly inherited: Environment;
   readonly environment: Environment;
 }
 
 function readSettings(runtime: Runtime): Settings | { readonly text: string } {
-  const inherited = runtime.env();
+  const inherited = { ...runtime.env() };
   const parsed = parseArguments(runtime.arguments(), {
     version: `ringcorn ${manifest.version} (${runtime.name} ${runtime.version})`,
     columns: Number(inherited.COLUMNS) || DEFAULT_COLUMNS,
@@ -46,7 +49,7 @@ function readSettings(runtime: Runtime): Settings | { readonly text: string } {
   const envFile = envFileOf(parsed, inherited);
   const file = envFile === undefined ? {} : readEnvFile(runtime, envFile);
   const environment = mergeEnvironment(file, inherited);
-  return { config: resolveConfig(parsed, environment), file, environment };
+  return { config: resolveConfig(parsed, environment), file, inherited, environment };
 }
 
 /** Colours on terminals only, and not where https://no-color.org or a dumb terminal forbids them. */
@@ -54,15 +57,14 @@ function wantsColours(isTerminal: boolean, environment: Environment): boolean {
   return isTerminal && !environment.NO_COLOR && environment.TERM !== "dumb";
 }
 
-async function contextOf(
-  runtime: Runtime,
-  { config, environment }: Settings,
-  options: MainOptions,
-): Promise<ServeContext> {
+/** @throws UsageError when the options don't fit the application */
+async function contextOf(runtime: Runtime, settings: Settings, options: MainOptions): Promise<ServeContext> {
+  const { config: asked, environment } = settings;
   const { builtIn = DEMO, library } = options;
   const colours = wantsColours(runtime.stderrIsTerminal, environment);
-  const { appDir, python: program } = config.command;
-  const python = config.app === undefined ? undefined : await pythonTarget(runtime, config.app, appDir, program);
+  const { appDir, python: program } = asked.command;
+  const python = asked.app === undefined ? undefined : await pythonTarget(runtime, asked.app, appDir, program);
+  const config = decideProcesses(asked, python !== undefined, runtime.cores());
   const logger = createLogger((line) => runtime.writeErr(line), { level: config.command.logLevel, colours });
   return {
     runtime,
@@ -72,6 +74,7 @@ async function contextOf(
     access: createAccessLog(runtime, wantsColours(runtime.stdoutIsTerminal, environment)),
     builtIn,
     library,
+    environment: () => environmentNow(runtime, settings),
     onServing: (address) => {
       if (!logger.enabled("info")) return;
       runtime.writeErr(
@@ -81,14 +84,35 @@ async function contextOf(
   };
 }
 
+/** What processes that are started now are given: the environment file may have changed. */
+function environmentNow(runtime: Runtime, { config, inherited, environment }: Settings): Environment {
+  const { envFile } = config.command;
+  if (envFile === undefined) return environment;
+  try {
+    return mergeEnvironment(readEnvFile(runtime, envFile), inherited);
+  } catch {
+    // It is just being written, or gone: what it held is better than nothing.
+    return environment;
+  }
+}
+
 async function serve(runtime: Runtime, settings: Settings, options: MainOptions): Promise<number> {
-  const context = await contextOf(runtime, settings, options);
+  let context: ServeContext;
+  try {
+    context = await contextOf(runtime, settings, options);
+  } catch (error) {
+    if (!(error instanceof PlainError)) throw error;
+    return usageFailed(runtime, error);
+  }
+  const { config } = context;
+  const isPython = context.python !== undefined;
   const link = runtime.parentLink();
-  const supervised = link === undefined && needsSupervisor(settings.config, context.python !== undefined);
+  const supervised = link === undefined && needsSupervisor(config, isPython);
   // A supervisor's own environment stays as it was: its workers inherit it, and read the file themselves.
   if (!supervised) exportEnvironment(settings.file, runtime.env());
   if (link === undefined)
-    for (const advice of adviceOn(settings.config, settings.environment)) context.logger.warning(advice);
+    for (const advice of [...adviceOn(config, settings.environment), ...processAdvice(settings.config, isPython)])
+      context.logger.warning(advice);
   try {
     if (link !== undefined) return await serveAsWorker(context, link);
     if (supervised) return await serveSupervised(context, runtime.arguments());

@@ -3,12 +3,15 @@
  * files, log formats, metrics, several addresses) becomes another source or another field here.
  */
 import type { LogLevel } from "../observe/log.ts";
+import { DEFAULT_QUEUE_LENGTH, DEFAULT_WORKER_TIMEOUT_MS } from "../python/defaults.ts";
 import { DEFAULT_OPTIONS, type ServerOptions } from "../server/options.ts";
 
 /** What the command line decides besides the server's own options. */
 export interface CommandConfig {
-  /** Server processes. */
+  /** Processes that run the application; AUTO: as many as the cores suggest. */
   readonly workers: number;
+  /** Server processes in front of a Python application's workers; AUTO: as many as those need. */
+  readonly fronts: number;
   /** Start again when a file changes. */
   readonly reload: boolean;
   /** Directories to watch; none given: the application directory. */
@@ -20,6 +23,14 @@ export interface CommandConfig {
   readonly maxRequests: number;
   /** Up to this many requests are added to `maxRequests`, at random in each process. */
   readonly maxRequestsJitter: number;
+  /** Resident memory at which a Python worker is replaced; 0: any. */
+  readonly maxRssBytes: number;
+  /** Age at which a Python worker is replaced; 0: any. */
+  readonly lifetimeMs: number;
+  /** A Python worker whose loop does not turn, and that uses no processor time, for this long is stuck; 0: never. */
+  readonly workerTimeoutMs: number;
+  /** Requests that wait for a Python worker. */
+  readonly queueLength: number;
   /** Directory that the application's path is relative to; undefined: the working directory. */
   readonly appDir: string | undefined;
   /** The export is a function that makes the application. */
@@ -47,17 +58,24 @@ export interface Config {
   readonly server: ServerOptions;
 }
 
+/** A number of processes that is decided when the server starts. */
+export const AUTO = 0;
 /** Enough for any machine, and few enough that a typing mistake does not bring it down. */
 export const MOST_WORKERS = 1024;
 
 export const DEFAULT_COMMAND: CommandConfig = {
   workers: 1,
+  fronts: 1,
   reload: false,
   reloadDirs: [],
   reloadIncludes: ["*.ts", "*.tsx", "*.js", "*.jsx", "*.mjs", "*.json", "*.py"],
   reloadExcludes: [],
   maxRequests: 0,
   maxRequestsJitter: 0,
+  maxRssBytes: 0,
+  lifetimeMs: 0,
+  workerTimeoutMs: DEFAULT_WORKER_TIMEOUT_MS,
+  queueLength: DEFAULT_QUEUE_LENGTH,
   appDir: undefined,
   factory: false,
   interface: "auto",
@@ -71,11 +89,3 @@ export const DEFAULT_COMMAND: CommandConfig = {
 };
 
 export const DEFAULT_CONFIG: Config = { app: undefined, command: DEFAULT_COMMAND, server: DEFAULT_OPTIONS };
-
-/**
- * Whether the processes that serve are children of a supervisor, or this process serves itself. A Python application's
- * workers are processes of their own anyway.
- */
-export function needsSupervisor(config: Config, isPython = false): boolean {
-  return (config.command.workers > 1 && !isPython) || config.command.reload || config.command.maxRequests > 0;
-}

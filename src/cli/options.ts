@@ -126,13 +126,36 @@ function processRows(): OptionRow[] {
   const option = command("Processes");
   const count = kinds.integer("<count>", 0, MOST);
   return [
-    option("workers", "workers", kinds.integer("<count>", 1, MOST_WORKERS), "Server processes on the same port."),
-    option("maxRequests", "limit-max-requests", count, "Replace a process after this many requests; 0 never."),
+    option(
+      "workers",
+      "workers",
+      kinds.countOrAuto(MOST_WORKERS),
+      "Processes that run the application; auto one for each core.",
+    ),
+    option(
+      "fronts",
+      "fronts",
+      kinds.countOrAuto(MOST_WORKERS),
+      "Server processes that share a Python application's workers; auto one for each eight of them.",
+    ),
+    option("maxRequests", "limit-max-requests", count, "Replace a worker after this many requests; 0 never."),
     option(
       "maxRequestsJitter",
       "limit-max-requests-jitter",
       count,
       "Add up to this many requests at random, so that not all are replaced at once.",
+    ),
+    option(
+      "maxRssBytes",
+      "limit-max-rss",
+      kinds.size(),
+      "Replace a Python worker whose resident memory is above this; 0 never. Linux only.",
+    ),
+    option(
+      "lifetimeMs",
+      "worker-lifetime",
+      kinds.seconds(),
+      "Replace a Python worker that has served for this long; 0 never.",
     ),
     option(
       "exitWithParent",
@@ -232,11 +255,27 @@ function proxyRows(): OptionRow[] {
   ];
 }
 
+function queueRows(): OptionRow[] {
+  return [
+    command("Limits")(
+      "queueLength",
+      "limit-queue",
+      kinds.integer("<count>", 0, MOST),
+      "Requests that wait while all Python workers have as many as they may; above it 503.",
+    ),
+  ];
+}
+
 function limitRows(): OptionRow[] {
   const option = limit("Limits");
   const count = (least: number): kinds.Kind<number> => kinds.integer("<count>", least, MOST);
   return [
-    option("concurrency", "limit-concurrency", count(0), "Requests in flight at once; above it 503; 0 no limit."),
+    option(
+      "concurrency",
+      "limit-concurrency",
+      count(0),
+      "Requests in flight at once, for Python in each worker; above it 503; 0 no limit.",
+    ),
     option(
       "connections",
       "limit-connections",
@@ -322,6 +361,12 @@ function timeoutRows(): OptionRow[] {
       kinds.seconds(),
       "A request's head must have arrived within this; else 408.",
     ),
+    command("Timeouts")(
+      "workerTimeoutMs",
+      "timeout-worker",
+      kinds.seconds(),
+      "Replace a Python worker whose event loop has not turned for this long and that uses no processor time; 0 never.",
+    ),
     option("bodyTimeoutMs", "timeout-body", kinds.seconds(), "Longest pause inside a request body."),
     option(
       "writeTimeoutMs",
@@ -359,6 +404,7 @@ export const OPTIONS: readonly OptionRow[] = [
   ...reloadRows(),
   ...httpRows(),
   ...proxyRows(),
+  ...queueRows(),
   ...limitRows(),
   ...timeoutRows(),
   ...otherRows(),

@@ -21,7 +21,7 @@ const DESCRIPTION = "Serves an ASGI application over HTTP.";
 const APP_HELP = "./app.ts, ./app.ts:name, or nothing for the built-in demo";
 const FOOTER = `Each option can be set in the environment too: --reload-dir as RINGCORN_RELOAD_DIR (a list: a,b).
 Sizes are bytes, or 16k, 4m, 1g. Signals: SIGINT and SIGTERM stop gracefully, a second one at once;
-with --workers, --reload or --limit-max-requests SIGHUP replaces the processes one by one,
+with Python, --workers, --reload or --limit-max-requests SIGHUP replaces the workers one by one,
 SIGTTIN and SIGTTOU add and remove one.`;
 
 /** Commander keeps both `--name` and `--no-name` as options of their own: the help shows them as one. */

@@ -79,9 +79,6 @@ export function resolveConfig(given: Given, environment: Environment): Config {
 
 function checkTogether(config: Config): void {
   const { command, server } = config;
-  if (server.uds !== undefined && command.workers > 1) {
-    throw new UsageError("--workers can't share a Unix socket: use --port with --workers, or --uds with one worker.");
-  }
   if (command.maxRequestsJitter > 0 && command.maxRequests === 0) {
     throw new UsageError("--limit-max-requests-jitter has a meaning only with --limit-max-requests.");
   }

@@ -1,9 +1,10 @@
 /** Serving: in this process alone, as a worker, or as the supervisor of workers. Each resolves with the exit code. */
-import { applicationOf, loadApplication, loadModule, splitTarget } from "../apps/load.ts";
+import { applicationOf, loadApplication, loadModule } from "../apps/load.ts";
 import type { PythonTarget } from "../apps/python-target.ts";
 import type { Application } from "../asgi/types.ts";
 import type { BufferedAccessLog } from "../observe/access.ts";
 import type { Logger } from "../observe/log.ts";
+import type { WorkerPool } from "../python/pool.ts";
 import { retireListeners, spreadConnections } from "../runtime/retire.ts";
 import type { ParentLink, Runtime, SocketAddress } from "../runtime/types.ts";
 import type { ServerOptions } from "../server/options.ts";
@@ -12,9 +13,12 @@ import type { Bind, Handover } from "../supervise/messages.ts";
 import { PARENT_GONE, wantsParentWatch, watchParent } from "../supervise/parent.ts";
 import { onStopSignals, STOPPING } from "../supervise/signals.ts";
 import { supervise } from "../supervise/supervisor.ts";
-import type { WatchOptions } from "../supervise/watch.ts";
 import { failureText, runWorker } from "../supervise/worker.ts";
-import { type Config, DEFAULT_COMMAND } from "./config.ts";
+import type { Config } from "./config.ts";
+import { sharesOf } from "./processes.ts";
+import { listenToOperator, startWorkers } from "./python.ts";
+import type { Environment } from "./resolve.ts";
+import { watchOptions } from "./watched.ts";
 
 /** What is served when the command line names no application. */
 export interface BuiltInApp {
@@ -36,6 +40,8 @@ export interface ServeContext {
   readonly access: BufferedAccessLog;
   readonly builtIn: BuiltInApp;
   readonly library: Readonly<Record<string, unknown>> | undefined;
+  /** The environment of processes that are started now. */
+  environment(): Environment;
   /** The server listens; for the banner. */
   onServing(address: SocketAddress): void;
 }
@@ -43,20 +49,18 @@ export interface ServeContext {
 interface Loaded {
   readonly app: Application;
   readonly options: ServerOptions;
+  /** The workers of a Python application. */
+  readonly pool?: WorkerPool;
 }
 
-async function loadConfigured(context: ServeContext): Promise<Loaded> {
-  const { config } = context;
-  if (context.python === undefined) return { app: await loadScript(context), options: config.server };
-  const { startPythonApp } = await import("../python/app.ts");
-  const { factory, interface: called, python, loop, threads, logConfig, workers } = config.command;
-  const { lifespan, gracefulTimeoutMs } = config.server;
-  const { app } = await startPythonApp(context.runtime, context.logger, {
-    ...context.python,
-    ...{ factory, interface: called, python, loop, threads, logConfig, workers, lifespan, gracefulTimeoutMs },
-  });
-  // The worker speaks lifespan with the application; here it begins and ends the worker.
-  return { app, options: { ...config.server, lifespan: "on" } };
+async function loadConfigured(context: ServeContext, workers = context.config.command.workers): Promise<Loaded> {
+  const { config, python } = context;
+  if (python === undefined) return { app: await loadScript(context), options: config.server };
+  const { app, pool } = await startWorkers(context, workers);
+  // The worker speaks lifespan with the application; here it begins and ends the worker. The pool limits what is in
+  // flight, and lets more wait.
+  const limits = { ...config.server.limits, concurrency: 0 };
+  return { app, pool, options: { ...config.server, lifespan: "on", limits } };
 }
 
 async function loadScript({ runtime, config, builtIn, library }: ServeContext): Promise<Application> {
@@ -97,7 +101,9 @@ export async function serveAlone(context: ServeContext): Promise<number> {
     );
     if (wantsParentWatch(config.command.exitWithParent, runtime.env())) watchParent(runtime, () => stop(PARENT_GONE));
     const run = async (): Promise<void> => {
-      const { app, options } = await loadConfigured(context);
+      const operator = context.python === undefined ? undefined : await listenToOperator(context);
+      const { app, options, pool } = await loadConfigured(context);
+      if (pool !== undefined) operator?.commands(pool);
       const server = await startServer(app, options, serverParts(context));
       surviveStrayErrors(context);
       stopServer = () => server.stop();
@@ -141,11 +147,11 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
     runtime,
     logger,
     link,
-    start: async (bind, retire) => {
-      const { app, options } = await loadConfigured(context);
+    start: async (bind, retire, workers) => {
+      const { app, options, pool } = await loadConfigured(context, workers);
       const server = await startServer(app, { ...options, ...bind }, serverParts(context));
       surviveStrayErrors(context);
-      if (config.command.maxRequests > 0) {
+      if (config.command.maxRequests > 0 && pool === undefined) {
         const limit = requestLimit(config, Math.random);
         server.onRequest = () => {
           if (server.requestsStarted === limit) retire();
@@ -154,6 +160,8 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
       if (bind.joins) await spreadConnections(server.address.port);
       return {
         address: server.address,
+        roll: pool && (() => pool.roll()),
+        resize: pool && ((count) => pool.resize(count)),
         stop: async (handover, onClosed) => {
           if (handover !== undefined) await awaitArrivals(server.address, bind, handover);
           const stopped = server.stop();
@@ -163,27 +171,6 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
       };
     },
   });
-}
-
-/** Directories to watch: as given, else the application directory, and the application's own where that is elsewhere. */
-function watchedDirectories(runtime: Runtime, config: Config): string[] {
-  const { appDir, reloadDirs } = config.command;
-  if (reloadDirs.length > 0) return reloadDirs.map((directory) => runtime.resolvePath(directory));
-  const base = runtime.resolvePath(appDir ?? ".");
-  if (config.app === undefined) return [base];
-  const folder = runtime.resolvePath(base, splitTarget(config.app).path, "..");
-  return folder === base || folder.startsWith(base.replace(/\/?$/, "/")) ? [base] : [base, folder];
-}
-
-function watchOptions(runtime: Runtime, config: Config): WatchOptions {
-  const { reloadIncludes, reloadExcludes, envFile } = config.command;
-  return {
-    directories: watchedDirectories(runtime, config),
-    files: envFile === undefined ? [] : [runtime.resolvePath(envFile)],
-    includes: reloadIncludes,
-    includesGiven: reloadIncludes !== DEFAULT_COMMAND.reloadIncludes,
-    excludes: reloadExcludes,
-  };
 }
 
 /** Runs worker processes of the same command until a signal. */
@@ -197,8 +184,9 @@ export function serveSupervised(context: ServeContext, argv: readonly string[]):
     host: server.host,
     port: server.port,
     uds: server.uds,
-    // A Python application has its own workers behind one front.
-    workers: context.python === undefined ? command.workers : 1,
+    // A Python application's processes are fronts, and each has its own workers.
+    workers: context.python === undefined ? command.workers : command.fronts,
+    shares: context.python === undefined ? undefined : sharesOf(command.workers, command.fronts),
     watch: command.reload ? watchOptions(runtime, config) : undefined,
     gracefulTimeoutMs: server.gracefulTimeoutMs,
     exitWithParent: wantsParentWatch(command.exitWithParent, runtime.env()),

@@ -65,6 +65,22 @@ export function integer(placeholder: string, least: number, most: number): Kind<
   });
 }
 
+const AUTO_WORD = "auto";
+
+/** A number of processes, 1 or more, or `auto`, which is 0. */
+export function countOrAuto(most: number): Kind<number> {
+  return single(
+    "<count>",
+    (given) => {
+      if (given.toLowerCase() === AUTO_WORD) return 0;
+      const value = DIGITS.test(given) ? Number(given) : Number.NaN;
+      if (!(value >= 1 && value <= most)) throw new ValueError(`a whole number from 1 to ${most}, or ${AUTO_WORD}`);
+      return value;
+    },
+    (value) => (value === 0 ? AUTO_WORD : `${value}`),
+  );
+}
+
 const SECONDS = /^[0-9]+(\.[0-9]+)?$/;
 /** Timers of both runtimes hold 31 bits of milliseconds. */
 export const LONGEST_TIMER_S = 2_147_483;

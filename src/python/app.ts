@@ -2,6 +2,7 @@
 import type { Application, LifespanScope, Receive, Send } from "../asgi/types.ts";
 import type { Logger } from "../observe/log.ts";
 import { PlainError, type Runtime } from "../runtime/types.ts";
+import { DEFAULT_QUEUE_LENGTH, DEFAULT_WORKER_TIMEOUT_MS } from "./defaults.ts";
 import { Exchange } from "./exchange.ts";
 import type { WorkerFacts, WorkerSettings } from "./host.ts";
 import { type PoolOptions, WorkerPool } from "./pool.ts";
@@ -20,10 +21,6 @@ export interface PythonApp {
   readonly pool: WorkerPool;
 }
 
-/** Requests that wait for a worker, in order; more are refused. A second's worth for a fast application. */
-export const DEFAULT_QUEUE_LENGTH = 1024;
-/** gunicorn's is 30 s, but it also ends workers that are merely busy. */
-export const DEFAULT_WORKER_TIMEOUT_MS = 60_000;
 const DEFAULT_GRACEFUL_MS = 30_000;
 const WORKER_SCRIPT = new URL("./worker.py", import.meta.url);
 

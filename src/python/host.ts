@@ -354,7 +354,7 @@ export class WorkerHost implements wire.RecordTaker, Member {
     if (this.state === "gone") return;
     if (this.#exited) this.#lost(this.#why ?? "it ended");
     else {
-      this.state = "ending";
+      if (!this.wasDrained) this.state = "ending";
       this.#exitGuard = setTimeout(() => this.kill(this.#why ?? "it closed its stream"), EXIT_GRACE_MS);
       this.#owner.ended(this);
     }

@@ -278,9 +278,10 @@ def main():
     sock = socket.socket(fileno=os.dup(CHANNEL))
     os.close(CHANNEL)
     sock.setblocking(True)
-    # Ctrl-C and a hang-up reach the whole group: the front decides what they mean.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # What reaches the whole group: the front decides what it means. Not ignored, since
+    # the application's children would inherit that.
+    for name in ("SIGINT", "SIGHUP", "SIGTTIN", "SIGTTOU"):
+        signal.signal(getattr(signal, name), lambda *_: None)
     warm_up(sys.argv)
     settings, generation = read_hello(sock)
     # The folder of this file must not answer the application's imports.

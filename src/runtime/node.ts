@@ -82,5 +82,6 @@ export const nodeRuntime = {
   exit,
   writeOut: (text: string) => standardOutput.write(text),
   writeErr: (text: string) => standardError.write(text),
+  cores: () => process.getBuiltinModule("node:os").availableParallelism(),
   residentBytes: () => process.memoryUsage.rss(),
 } satisfies Partial<Runtime>;

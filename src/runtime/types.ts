@@ -183,6 +183,8 @@ export interface Runtime {
   readonly stdoutIsTerminal: boolean;
   /** Frees the arrays that nothing refers to any more, now; a matter of milliseconds in a small process. */
   collectGarbage(): void;
+  /** Processor cores that this process may use, 1 or more: its affinity counts, a container's share of time does not. */
+  cores(): number;
   /** Resident set size of this process in bytes. */
   residentBytes(): number;
 }

@@ -18,9 +18,16 @@ export const SERVED_WELL_MS = 10_000;
 /** A stopping worker's own deadline comes first; this long after it the worker is killed. */
 export const KILL_MARGIN_MS = 5_000;
 
+export interface SpawnManner {
+  readonly replaceLive: boolean;
+  readonly port: number | undefined;
+  /** Which of the places, from 0. */
+  readonly slot: number;
+}
+
 export interface FleetEffects {
   /** Starts a process for worker `id`; returns its process id. Its end is told by `exited`, never from within. */
-  spawn(id: number, how: { readonly replaceLive: boolean; readonly port: number | undefined }): number;
+  spawn(id: number, how: SpawnManner): number;
   /** Asks it to stop gracefully; with `handover` others go on serving at its address. */
   stop(id: number, handover: Handover | undefined): void;
   kill(id: number): void;
@@ -245,7 +252,11 @@ export class Fleet {
       cancelTimer: NOTHING,
     };
     this.workers.set(id, worker);
-    worker.pid = this.effects.spawn(id, { replaceLive, port: this.address?.port });
+    worker.pid = this.effects.spawn(id, {
+      replaceLive,
+      port: this.address?.port,
+      slot: this.slots.indexOf(slot),
+    });
     return worker;
   }
 

@@ -24,7 +24,11 @@ export interface Handover {
 /** From the supervisor. */
 export type ToWorker =
   /** The first message: load the application and listen. */
-  | { readonly type: "start"; readonly bind: Bind }
+  | { readonly type: "start"; readonly bind: Bind; readonly workers?: number }
+  /** A front of a Python application: replace your workers one by one. It answers `rolled`. */
+  | { readonly type: "roll" }
+  /** A front of a Python application: have so many workers from now on. */
+  | { readonly type: "resize"; readonly workers: number }
   /** Stop gracefully. */
   | { readonly type: "stop"; readonly handover?: Handover };
 
@@ -36,6 +40,8 @@ export type FromWorker =
   | { readonly type: "failed"; readonly message: string; readonly exitCode: number }
   /** It has started as many requests as it may: replace it. It goes on serving. */
   | { readonly type: "retiring" }
+  /** The front's workers run the new code, or (`done` false) go on with the old. */
+  | { readonly type: "rolled"; readonly done: boolean }
   /** Its listener is closed; what is in flight is being finished. */
   | { readonly type: "closed" };
 
@@ -43,8 +49,8 @@ function typeOf(message: unknown): unknown {
   return typeof message === "object" && message !== null ? (message as { type?: unknown }).type : undefined;
 }
 
-const TO_WORKER: readonly unknown[] = ["start", "stop"];
-const FROM_WORKER: readonly unknown[] = ["ready", "failed", "retiring", "closed"];
+const TO_WORKER: readonly unknown[] = ["start", "stop", "roll", "resize"];
+const FROM_WORKER: readonly unknown[] = ["ready", "failed", "retiring", "rolled", "closed"];
 
 /** A message from the supervisor; undefined for one of another version. */
 export function asToWorker(message: unknown): ToWorker | undefined {

@@ -2,7 +2,8 @@
 import type { Logger } from "../observe/log.ts";
 import type { Child, Runtime, SocketAddress } from "../runtime/types.ts";
 import { Fleet, type FleetEffects } from "./fleet.ts";
-import { asFromWorker, type Bind, type ToWorker } from "./messages.ts";
+import { Fronts } from "./fronts.ts";
+import { asFromWorker, type Bind, type FromWorker, type ToWorker } from "./messages.ts";
 import { PARENT_GONE, watchParent } from "./parent.ts";
 import { onStopSignals, STOPPING } from "./signals.ts";
 import { type WatchOptions, watchFiles } from "./watch.ts";
@@ -21,6 +22,8 @@ export interface SuperviseOptions {
   readonly port: number;
   readonly uds: string | undefined;
   readonly workers: number;
+  /** Where the workers are fronts of a Python application: how many workers each of them has. */
+  readonly shares: readonly number[] | undefined;
   /** What to watch with --reload. */
   readonly watch: WatchOptions | undefined;
   readonly gracefulTimeoutMs: number;
@@ -51,6 +54,8 @@ function plainEnvironment(environment: SuperviseOptions["environment"]): Record<
   return plain;
 }
 
+type Exited = (code: number | null, signal: string | null) => void;
+
 /** The processes of the fleet's workers, by the fleet's ids. */
 class Processes {
   private readonly children = new Map<number, Child>();
@@ -66,25 +71,34 @@ class Processes {
     this.environment = plainEnvironment(options.environment);
   }
 
-  spawn(id: number, bind: Bind, fleet: Fleet): number {
+  spawn(
+    id: number,
+    bind: Bind,
+    workers: number | undefined,
+    told: (message: FromWorker) => void,
+    exited: Exited,
+  ): number {
     let child: Child;
     try {
       child = this.runtime.spawn({
         command: this.options.command,
         env: this.environment,
-        onMessage: (message) => receive(fleet, id, message),
+        onMessage: (raw) => {
+          const message = asFromWorker(raw);
+          if (message !== undefined) told(message);
+        },
         onExit: (code, signal) => {
           this.children.delete(id);
-          fleet.exited(id, code, signal);
+          exited(code, signal);
         },
       });
     } catch (error) {
       this.logger.error(error instanceof Error ? error.message : String(error));
-      queueMicrotask(() => fleet.exited(id, 1, null));
+      queueMicrotask(() => exited(1, null));
       return 0;
     }
     this.children.set(id, child);
-    this.send(id, { type: "start", bind });
+    this.send(id, { type: "start", bind, workers });
     return child.pid;
   }
 
@@ -97,12 +111,15 @@ class Processes {
   }
 }
 
-function receive(fleet: Fleet, id: number, raw: unknown): void {
-  const message = asFromWorker(raw);
-  if (message?.type === "ready") fleet.ready(id, message.address);
-  else if (message?.type === "failed") fleet.failed(id, message.message, message.exitCode);
-  else if (message?.type === "retiring") fleet.retiring(id);
-  else if (message?.type === "closed") fleet.closed(id);
+/** What a process of the fleet, perhaps a front, says. */
+function receive(fleet: Fleet, fronts: Fronts | undefined, id: number, slot: number, message: FromWorker): void {
+  if (message.type === "ready") {
+    fronts?.ready(id, slot);
+    fleet.ready(id, message.address);
+  } else if (message.type === "failed") fleet.failed(id, message.message, message.exitCode);
+  else if (message.type === "retiring") fleet.retiring(id);
+  else if (message.type === "rolled") fronts?.rolled(id, message.done);
+  else fleet.closed(id);
 }
 
 function after(ms: number, task: () => void): () => void {
@@ -110,15 +127,25 @@ function after(ms: number, task: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-function shortPaths(paths: readonly string[], directory: string): string {
+/** A few of the paths, as seen from a directory, for a message. */
+export function shortPaths(paths: readonly string[], directory: string): string {
   const prefix = directory.endsWith("/") ? directory : `${directory}/`;
   const shown = paths.slice(0, NAMED_FILES).map((path) => (path.startsWith(prefix) ? path.slice(prefix.length) : path));
   const more = paths.length - shown.length;
   return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
+/** What signals ask for: of the fleet, or of the fronts' own workers. */
+type Crew = { replaceAll(): void; grow(): void; shrink(): void };
+
 /** Starts what makes the fleet act: signals, the parent's end, file changes. Returns the function that ends it all. */
-async function connect(runtime: SupervisorRuntime, options: SuperviseOptions, logger: Logger, fleet: Fleet) {
+async function connect(
+  runtime: SupervisorRuntime,
+  options: SuperviseOptions,
+  logger: Logger,
+  fleet: Fleet,
+  crew: Crew,
+) {
   const stop = (why: string): void => {
     logger.info(why);
     fleet.stop();
@@ -132,10 +159,10 @@ async function connect(runtime: SupervisorRuntime, options: SuperviseOptions, lo
     ),
     runtime.onSignal("SIGHUP", () => {
       logger.info("SIGHUP: replacing the workers one by one.");
-      fleet.replaceAll();
+      crew.replaceAll();
     }),
-    runtime.onSignal("SIGTTIN", () => fleet.grow()),
-    runtime.onSignal("SIGTTOU", () => fleet.shrink()),
+    runtime.onSignal("SIGTTIN", () => crew.grow()),
+    runtime.onSignal("SIGTTOU", () => crew.shrink()),
   ];
   if (options.exitWithParent) undo.push(watchParent(runtime, () => stop(PARENT_GONE)));
   if (options.watch !== undefined) {
@@ -172,8 +199,19 @@ export async function supervise(
   const finished = new Promise<number>((resolve) => {
     finish = resolve;
   });
+  const fronts =
+    options.shares === undefined
+      ? undefined
+      : new Fronts(
+          options.shares,
+          {
+            roll: (id) => processes.send(id, { type: "roll" }),
+            resize: (id, workers) => processes.send(id, { type: "resize", workers }),
+          },
+          logger,
+        );
   const effects: FleetEffects = {
-    spawn: (id, { replaceLive, port }) => {
+    spawn: (id, { replaceLive, port, slot }) => {
       const bind: Bind = {
         host: options.host,
         port: options.port === 0 ? (port ?? 0) : options.port,
@@ -181,7 +219,16 @@ export async function supervise(
         joins: !unix && !replaceLive && port !== undefined,
         replaceLive: unix && replaceLive,
       };
-      return processes.spawn(id, bind, fleet);
+      return processes.spawn(
+        id,
+        bind,
+        fronts?.share(slot),
+        (message) => receive(fleet, fronts, id, slot, message),
+        (code, signal) => {
+          fronts?.gone(id);
+          fleet.exited(id, code, signal);
+        },
+      );
     },
     stop: (id, handover) => processes.send(id, { type: "stop", handover }),
     kill: (id) => processes.kill(id),
@@ -199,7 +246,11 @@ export async function supervise(
     effects,
     logger,
   );
-  const disconnect = await connect(runtime, options, logger, fleet);
+  const crew =
+    fronts === undefined
+      ? fleet
+      : { replaceAll: () => fronts.roll(), grow: () => fronts.grow(), shrink: () => fronts.shrink() };
+  const disconnect = await connect(runtime, options, logger, fleet, crew);
   fleet.start();
   const exitCode = await finished;
   disconnect();

@@ -4,6 +4,9 @@ import { type ParentLink, PlainError, type Runtime, type SocketAddress } from ".
 import { asToWorker, type Bind, type FromWorker, type Handover } from "./messages.ts";
 import { onStopSignals } from "./signals.ts";
 
+/** Ctrl-C, a terminal's hang-up, and what operators send. */
+const GROUP_SIGNALS = ["SIGINT", "SIGHUP", "SIGTTIN", "SIGTTOU"] as const;
+
 /** What the worker needs of the server that it runs. */
 export interface WorkerServer {
   readonly address: SocketAddress;
@@ -12,6 +15,10 @@ export interface WorkerServer {
    * nobody may be turned away. `onClosed` is called when the address is left.
    */
   stop(handover: Handover | undefined, onClosed: () => void): Promise<void>;
+  /** Replaces the workers of a Python application, where this process is a front of one; whether they run the new code. */
+  roll?(): Promise<boolean>;
+  /** Changes the number of those workers. */
+  resize?(workers: number): void;
 }
 
 export interface WorkerDependencies {
@@ -21,9 +28,10 @@ export interface WorkerDependencies {
   /**
    * Loads the application and serves it.
    * @param retire to be called when the process should be replaced
+   * @param workers this front's share of a Python application's workers
    * @throws PlainError when it can't
    */
-  start(bind: Bind, retire: () => void): Promise<WorkerServer>;
+  start(bind: Bind, retire: () => void, workers: number | undefined): Promise<WorkerServer>;
 }
 
 /** The failure as the supervisor's log shows it: one sentence for a user's mistake, a stack for anything else. */
@@ -46,6 +54,7 @@ export function runWorker({ runtime, logger, link, start }: WorkerDependencies):
       if (server === undefined) resolve(0);
       else void finish(server, handover);
     };
+    const rolled = (done: boolean): void => void send({ type: "rolled", done });
     const finish = async (running: WorkerServer, handover: Handover | undefined): Promise<void> => {
       try {
         await running.stop(handover, () => send({ type: "closed" }));
@@ -55,9 +64,9 @@ export function runWorker({ runtime, logger, link, start }: WorkerDependencies):
         resolve(1);
       }
     };
-    const run = async (bind: Bind): Promise<void> => {
+    const run = async (bind: Bind, workers: number | undefined): Promise<void> => {
       try {
-        server = await start(bind, () => send({ type: "retiring" }));
+        server = await start(bind, () => send({ type: "retiring" }), workers);
       } catch (error) {
         send({ type: "failed", message: failureText(error), exitCode: 1 });
         resolve(1);
@@ -66,9 +75,8 @@ export function runWorker({ runtime, logger, link, start }: WorkerDependencies):
       send({ type: "ready", address: server.address });
     };
 
-    // Ctrl-C and a terminal's hang-up reach the whole process group: the supervisor decides what they mean.
-    runtime.onSignal("SIGINT", () => {});
-    runtime.onSignal("SIGHUP", () => {});
+    // What reaches the whole process group: the supervisor decides what it means.
+    for (const signal of GROUP_SIGNALS) runtime.onSignal(signal, () => {});
     onStopSignals(
       runtime,
       ["SIGTERM"],
@@ -82,7 +90,9 @@ export function runWorker({ runtime, logger, link, start }: WorkerDependencies):
         return;
       }
       const order = asToWorker(message);
-      if (order?.type === "start") void run(order.bind);
+      if (order?.type === "start") void run(order.bind, order.workers);
+      else if (order?.type === "roll") void (server?.roll?.() ?? Promise.resolve(true)).then(rolled);
+      else if (order?.type === "resize") server?.resize?.(order.workers);
       else if (order?.type === "stop") stop(order.handover);
     });
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULT_CONFIG, needsSupervisor } from "../../src/cli/config.ts";
+import { DEFAULT_CONFIG } from "../../src/cli/config.ts";
 import { OPTIONS, variableOf } from "../../src/cli/options.ts";
 import { parseArguments } from "../../src/cli/parse.ts";
 import { adviceOn, type Environment, envFileOf, type Given, resolveConfig, UsageError } from "../../src/cli/resolve.ts";
@@ -86,16 +86,8 @@ for (const row of OPTIONS.filter(({ kind }) => kind.placeholder !== "")) {
 }
 
 test("options that contradict each other", () => {
-  refuses(["--uds", "x.sock", "--workers", "2"], {}, /^--workers can't share a Unix socket/);
   refuses(["--limit-max-requests-jitter", "5"], {}, /only with --limit-max-requests\.$/);
   refuses(["--limit-head", "4k"], {}, /^--limit-head must not be less than --limit-request-line/);
-});
-
-test("what needs a supervisor", () => {
-  assert.equal(needsSupervisor(resolve([])), false);
-  assert.equal(needsSupervisor(resolve(["--workers", "2"])), true);
-  assert.equal(needsSupervisor(resolve(["--reload"])), true);
-  assert.equal(needsSupervisor(resolve(["--limit-max-requests", "9"])), true);
 });
 
 test("the environment file by flag or variable", () => {

@@ -1,0 +1,59 @@
+/** How many processes serve, and how: decided from the options, the kind of application and the cores. */
+import { AUTO, type Config, DEFAULT_COMMAND } from "./config.ts";
+import { UsageError } from "./resolve.ts";
+
+/**
+ * `--fronts auto`: one for so many workers. A front takes about an eighth of the processor time of the workers that it
+ * feeds, with applications that do something.
+ */
+export const WORKERS_PER_FRONT = 8;
+
+/**
+ * The configuration with its numbers of processes.
+ * @throws UsageError when they contradict each other
+ */
+export function decideProcesses(config: Config, isPython: boolean, cores: number): Config {
+  const { command, server } = config;
+  const workers = command.workers === AUTO ? Math.max(cores, command.fronts) : command.workers;
+  const asked = command.fronts === AUTO ? Math.ceil(workers / WORKERS_PER_FRONT) : command.fronts;
+  const fronts = isPython && !command.reload ? asked : 1;
+  if (fronts > workers) {
+    throw new UsageError(`--fronts ${fronts} needs as many workers; add --workers ${fronts} or more.`);
+  }
+  if (server.uds !== undefined && (isPython ? fronts : workers) > 1) {
+    const option = isPython ? "--fronts" : "--workers";
+    throw new UsageError(`${option} can't share a Unix socket: use --port with ${option}, or --uds without it.`);
+  }
+  return { ...config, command: { ...command, workers, fronts } };
+}
+
+/** So many of the workers are each front's; the first ones have one more where they can't be divided. */
+export function sharesOf(workers: number, fronts: number): number[] {
+  return Array.from({ length: fronts }, (_, i) => Math.floor(workers / fronts) + (i < workers % fronts ? 1 : 0));
+}
+
+/**
+ * Whether the processes that serve are children of a supervisor, or this process serves itself. A Python application's
+ * one front supervises its workers itself.
+ */
+export function needsSupervisor({ command }: Config, isPython: boolean): boolean {
+  if (isPython) return command.fronts > 1;
+  return command.workers > 1 || command.reload || command.maxRequests > 0;
+}
+
+/** Options that this kind of application, or this way to serve it, leaves without effect. */
+export function processAdvice({ command }: Config, isPython: boolean): string[] {
+  if (isPython) {
+    return command.reload && command.fronts > 1 ? ["--fronts has no effect with --reload: one front serves."] : [];
+  }
+  const given = (
+    [
+      ["--fronts", "fronts"],
+      ["--limit-max-rss", "maxRssBytes"],
+      ["--worker-lifetime", "lifetimeMs"],
+      ["--timeout-worker", "workerTimeoutMs"],
+      ["--limit-queue", "queueLength"],
+    ] as const
+  ).filter(([, field]) => command[field] !== DEFAULT_COMMAND[field]);
+  return given.map(([option]) => `${option} has an effect with Python applications only.`);
+}

@@ -1,0 +1,89 @@
+/**
+ * The fronts of a Python application: how its workers are shared among them, and the order in which they replace them.
+ * Decisions only; see `FrontEffects`.
+ */
+import type { Logger } from "../observe/log.ts";
+
+export interface FrontEffects {
+  /** Asks a front to replace its workers; `rolled` or `gone` follows. */
+  roll(id: number): void;
+  resize(id: number, workers: number): void;
+}
+
+export class Fronts {
+  /** By place. */
+  readonly #shares: number[];
+  readonly #effects: FrontEffects;
+  readonly #logger: Logger;
+  /** The place of each front that serves. */
+  readonly #serving = new Map<number, number>();
+  /** Fronts that have still to replace their workers; the first one is at it. */
+  #rolling: number[] = [];
+  #again = false;
+
+  constructor(shares: readonly number[], effects: FrontEffects, logger: Logger) {
+    this.#shares = [...shares];
+    this.#effects = effects;
+    this.#logger = logger;
+  }
+
+  /** The workers of a front that starts at this place. */
+  share(place: number): number {
+    return this.#shares[place] ?? 1;
+  }
+
+  ready(id: number, place: number): void {
+    this.#serving.set(id, place);
+  }
+
+  gone(id: number): void {
+    this.#serving.delete(id);
+    const [current] = this.#rolling;
+    this.#rolling = this.#rolling.filter((other) => other !== id);
+    if (current === id) this.#next();
+  }
+
+  /** Each front replaces its workers, one front after the other. */
+  roll(): void {
+    if (this.#rolling.length > 0) {
+      this.#again = true;
+      return;
+    }
+    this.#rolling = [...this.#serving.keys()];
+    this.#next();
+  }
+
+  rolled(id: number, done: boolean): void {
+    if (this.#rolling[0] !== id) return;
+    this.#rolling.shift();
+    // The first failure ends it: what the others have works.
+    if (!done) this.#rolling = [];
+    this.#next();
+  }
+
+  /** One worker more, at the front that has the fewest. */
+  grow(): void {
+    this.#change(this.#shares.indexOf(Math.min(...this.#shares)), 1);
+  }
+
+  /** One worker less, at the front that has the most; each keeps one. */
+  shrink(): void {
+    const most = Math.max(...this.#shares);
+    if (most > 1) this.#change(this.#shares.lastIndexOf(most), -1);
+    else this.#logger.warning("The last worker of each front stays; SIGTERM stops the server.");
+  }
+
+  #change(place: number, by: number): void {
+    this.#shares[place] += by;
+    for (const [id, at] of this.#serving) if (at === place) this.#effects.resize(id, this.#shares[place]);
+  }
+
+  #next(): void {
+    const [id] = this.#rolling;
+    if (id !== undefined) this.#effects.roll(id);
+    else if (this.#again) {
+      this.#again = false;
+      this.roll();
+    }
+  }
+}
