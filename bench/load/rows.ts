@@ -23,8 +23,6 @@ import { FILE_BYTES, FILE_FILL, requestBytes, SLOW_CLIENT, type Workload } from 
 
 const CLIENT_TIMEOUT_MS = 20_000;
 const CLIENT_DESCRIPTORS = 4_096;
-/** Long enough for every slow client to have begun its first upload. */
-const SLOW_CLIENTS_LEAD_MS = 1_000;
 
 /** `python/hello` on two cores is the suite `python/hello@2`. */
 export function rowName(workload: Workload, cores: number): string {
@@ -109,7 +107,6 @@ async function besideSlowClients(
   });
   try {
     await client.line(CLIENT_TIMEOUT_MS);
-    await new Promise((resolve) => setTimeout(resolve, SLOW_CLIENTS_LEAD_MS));
     const sample = await load();
     const closing = client.line(CLIENT_TIMEOUT_MS);
     await client.finish();
@@ -150,8 +147,10 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
       signal,
       ...(row.tool === "wrk" ? { script: writeRequests(directory, workload, port) } : { request: workload.request }),
     };
-    await runLoad(row.tool, { ...load, seconds: settings.warmupSeconds });
-    const sample = await besideSlowClients(context, row, port, () => measure(row, server, load, round));
+    const sample = await besideSlowClients(context, row, port, async () => {
+      await runLoad(row.tool, { ...load, seconds: settings.warmupSeconds });
+      return measure(row, server, load, round);
+    });
     suite.samples[spec.id] ??= [];
     suite.samples[spec.id].push(sample);
     context.plan.turn(row.name);

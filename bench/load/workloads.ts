@@ -38,8 +38,8 @@ export interface SlowClientSpec {
   readonly intervalMs: number;
 }
 
-/** A slow client uploads 10 KB in 40 pieces, two a second, as over a poor mobile connection. */
-export const SLOW_CLIENT: SlowClientSpec = { path: "/echo", bodyBytes: 10_240, pieceBytes: 256, intervalMs: 500 };
+/** A slow client uploads 10 KB in ten pieces, two a second, as over a poor mobile connection, and begins again. */
+export const SLOW_CLIENT: SlowClientSpec = { path: "/echo", bodyBytes: 10_240, pieceBytes: 1_024, intervalMs: 500 };
 
 const CONNECTIONS = 64;
 const HELLO = "Hello, world!";
@@ -127,7 +127,7 @@ export const PYTHON_WORKLOADS: readonly Workload[] = [
   {
     ...PLAIN,
     name: "python/slow-clients",
-    about: "GET, 13 bytes, beside 1,000 clients that upload 10 KB in 40 pieces over 20 s each",
+    about: "GET, 13 bytes, beside 1,000 clients that upload 10 KB in ten pieces over 5 s each",
     request: get("/"),
     body: HELLO,
     slowClients: 1_000,
