@@ -1,0 +1,56 @@
+/** Masking, RFC 6455 section 5.3: a payload is combined with a key of four bytes by exclusive or, in place. */
+
+/**
+ * Below this a loop over bytes is faster: a view for words costs about 60 ns on both runtimes, and bytes go at 1.5 GB/s.
+ * Words go at 4 to 10 GB/s. BigUint64Array, DataView and unrolled loops were slower on one runtime or both.
+ */
+const WORDS_FROM_BYTES = 112;
+
+/** The key from its four bytes, the first one lowest. */
+export function maskingKey(bytes: Uint8Array, at: number): number {
+  return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
+}
+
+/** The key as it applies `count` bytes further on. */
+export function rotateKey(key: number, count: number): number {
+  const shift = (count & 3) << 3;
+  return shift === 0 ? key : (key >>> shift) | (key << (32 - shift));
+}
+
+/**
+ * Applies `key` to `bytes[start, end)`; its lowest byte belongs to `bytes[start]`.
+ * Returns true when it has seen that all of the result is ASCII; false when it is not, or was not looked at.
+ */
+export function unmask(bytes: Uint8Array, start: number, end: number, key: number): boolean {
+  if (end - start < WORDS_FROM_BYTES) return maskBytes(bytes, start, end, key);
+  const lead = -(bytes.byteOffset + start) & 3;
+  const wordsStart = start + lead;
+  const count = (end - wordsStart) >>> 2;
+  const wordsEnd = wordsStart + (count << 2);
+  maskBytes(bytes, start, wordsStart, key);
+  const rotated = rotateKey(key, lead);
+  maskWords(new Int32Array(bytes.buffer, bytes.byteOffset + wordsStart, count), count, rotated);
+  maskBytes(bytes, wordsEnd, end, rotated);
+  return false;
+}
+
+function maskBytes(bytes: Uint8Array, start: number, end: number, key: number): boolean {
+  const k0 = key & 255;
+  const k1 = (key >>> 8) & 255;
+  const k2 = (key >>> 16) & 255;
+  const k3 = key >>> 24;
+  let seen = 0;
+  let i = start;
+  for (const stop = end - 3; i < stop; i += 4) {
+    seen |= (bytes[i] ^= k0) | (bytes[i + 1] ^= k1) | (bytes[i + 2] ^= k2) | (bytes[i + 3] ^= k3);
+  }
+  if (i < end) seen |= bytes[i++] ^= k0;
+  if (i < end) seen |= bytes[i++] ^= k1;
+  if (i < end) seen |= bytes[i] ^= k2;
+  return seen < 0x80;
+}
+
+/** The key's lowest byte meets the lowest address: both runtimes run on little-endian machines only. */
+function maskWords(words: Int32Array, count: number, key: number): void {
+  for (let i = 0; i < count; i++) words[i] ^= key;
+}
