@@ -6,7 +6,7 @@ front's; what it refuses comes back as REFUSED and is raised by the next `send`.
 """
 
 import logging
-from asyncio import CancelledError, shield
+from asyncio import CancelledError
 from marshal import loads
 
 from . import wire
@@ -28,9 +28,23 @@ EXPECTED = {
 
 #: Up to here a body is copied once more rather than carried by itself.
 SMALL_BYTES = 1024
+#: Pieces of a request body from this size on are given to the application one by one rather than joined.
+LARGE_BYTES = 16 * 1024
+
+# What is known of the request body; ENDED and ON_DEMAND are HEAD's own flags.
+ENDED = wire.LAST
+GIVEN = 2
+ON_DEMAND = wire.ON_DEMAND
+DISCONNECTED = 64
+HAS_TRAILERS = 128
+
+LAST = wire.LAST
+RESPONSE = wire.RESPONSE
+MOST_PAYLOAD_BYTES = wire.MOST_PAYLOAD_BYTES
 
 _pack_header = wire.HEADER.pack
-_pack_start = wire.START.pack
+_pack_response = wire.RESPONSE_HEADER.pack
+_encode_head = wire.encode_head
 
 
 class ClientDisconnected(OSError):
@@ -38,6 +52,10 @@ class ClientDisconnected(OSError):
 
     def __init__(self):
         super().__init__("the client has disconnected")
+
+
+class Refused(RuntimeError):
+    """Raised by `send` when the front could not put on the wire what was sent before."""
 
 
 def build_scope(encoded, state):
@@ -84,54 +102,43 @@ def build_scope(encoded, state):
 class HttpRequest:
     """A request and its response. All of it runs in the event loop's thread."""
 
+    # Those below the empty line have a value only once they are needed.
     __slots__ = (
         "id",
         "worker",
-        "outlet",
         "scope",
-        "generation",
         "task",
-        "error",
-        "_pieces",
-        "_body_ended",
-        "_body_given",
-        "_trailers",
-        "_on_demand",
-        "_taken",
-        "_disconnected",
-        "_gone",
-        "_waiter",
+        "_is_head",
         "_state",
+        "_failure",
+        "_input",
+        "_pieces",
+        "_waiters",
+        #
+        "_taken",
+        "_trailers",
         "_start",
-        "_wants_trailers",
         "_owed",
+        "_wants_trailers",
         "_credit",
-        "_credit_waiter",
+        "_line",
     )
 
     def __init__(self, worker, request_id, flags, scope):
         self.id = request_id
         self.worker = worker
-        self.outlet = worker.outlet
-        self.generation = worker.generation
         self.scope = scope
         self.task = None
-        self.error = None
-        self._pieces = None
-        self._body_ended = flags & wire.LAST
-        self._body_given = False
-        self._trailers = None
-        self._on_demand = flags & wire.ON_DEMAND
-        self._taken = 0
-        self._disconnected = False
-        self._gone = False
-        self._waiter = None
+        # Asked now: an application may change its scope.
+        self._is_head = scope["method"] == "HEAD"
         self._state = IDLE
-        self._start = None
-        self._wants_trailers = False
-        self._owed = None
-        self._credit = wire.WINDOW_BYTES
-        self._credit_waiter = None
+        #: What `send` raises: a class or an exception.
+        self._failure = None
+        self._input = flags
+        self._pieces = None
+        self._waiters = None
+        if not flags & ENDED:
+            self._taken = 0
 
     async def run(self, app):
         try:
@@ -141,13 +148,16 @@ class HttpRequest:
             if not isinstance(error, Exception):
                 raise
         else:
-            if self._state != COMPLETE:
+            if self._state != COMPLETE or self._failure is not None:
                 self._returned(result)
         finally:
             self.worker.finished(self)
 
     def _returned(self, result):
-        if self._disconnected:
+        if self._state == COMPLETE:
+            self._tell_refusal()
+            return
+        if self._input & DISCONNECTED:
             # Nobody waits for an answer: to stop is what an application should do.
             self._done(0, b"")
             return
@@ -160,64 +170,79 @@ class HttpRequest:
         self._done(wire.RAISED, b"the application returned without a whole response")
 
     def _raised(self, error):
-        if self._gone and _comes_from_disconnect(error):
+        if self._failure is ClientDisconnected and _comes_from_disconnect(error):
             return
         if isinstance(error, Exception) or not self.worker.leaving:
             logger.error("Exception in ASGI application", exc_info=error)
+        self._tell_refusal()
         if self._state != COMPLETE:
             text = f"{type(error).__name__}: {error}"
             self._done(wire.RAISED, text.encode("utf-8", "replace")[:1000])
 
+    def _tell_refusal(self):
+        """Logs what no `send` of the application has raised."""
+        failure = self._failure
+        if isinstance(failure, Refused) and failure.__traceback__ is None:
+            log_refused(failure, self._line)
+
     def _done(self, flags, text):
         self._state = COMPLETE
-        self.outlet.put(
-            wire.record(wire.DONE, flags, self.id, self.generation, text),
-        )
+        self._put(wire.DONE, flags, text)
 
     # ---- from the front --------------------------------------------------------
 
     def body(self, flags, payload):
         if flags & wire.TRAILERS:
             self._trailers = loads(payload)
+            self._input |= HAS_TRAILERS
         elif payload:
             if self._pieces is None:
                 self._pieces = [payload]
             else:
                 self._pieces.append(payload)
-        if flags & wire.LAST:
-            self._body_ended = True
+        if flags & LAST:
+            self._input |= ENDED
         self._wake()
 
     def disconnect(self, flags):
-        self._disconnected = True
-        if flags & wire.GONE:
-            self._gone = True
-            self._wake_credit()
+        self._input |= DISCONNECTED
+        if flags & wire.GONE and self._failure is None:
+            self._failure = ClientDisconnected
         self._wake()
 
     def refused(self, text):
         """The front would not send what came last: the next `send` raises it."""
-        late = self._state == COMPLETE
-        self.error = RuntimeError(text.decode("utf-8", "replace"))
+        text, self._line = wire.refusal(text)
+        self._failure = Refused(text)
         self._state = COMPLETE
-        if late:
-            logger.error("The response could not be sent: %s", self.error)
-        self._wake_credit()
         self._wake()
 
     def credit(self, payload):
         self._credit += wire.U32.unpack(payload)[0]
-        self._wake_credit()
+        self._wake()
 
     def _wake(self):
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        waiters = self._waiters
+        if waiters:
+            self._waiters = None
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
 
-    def _wake_credit(self):
-        waiter = self._credit_waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+    async def _changed(self):
+        """Waits until something has come from the front, or the response is complete."""
+        waiter = self.worker.loop.create_future()
+        if self._waiters is None:
+            self._waiters = [waiter]
+        else:
+            self._waiters.append(waiter)
+        try:
+            await waiter
+        except BaseException:
+            # Cancelled: an application may poll with a timeout for hours.
+            if self._waiters is not None and waiter in self._waiters:
+                self._waiters.remove(waiter)
+            raise
 
     # ---- receive ---------------------------------------------------------------
 
@@ -225,33 +250,39 @@ class HttpRequest:
         while True:
             if self._state == COMPLETE:
                 return {"type": "http.disconnect"}
-            if not self._body_given:
-                if self._body_ended or self._pieces:
+            known = self._input
+            if not known & GIVEN:
+                if self._pieces:
                     return self._take()
-                if self._on_demand and not self._disconnected:
-                    self._on_demand = False
+                if known & ENDED:
+                    return self._end()
+                if known & ON_DEMAND and not known & DISCONNECTED:
+                    self._input = known & ~ON_DEMAND
                     self._give_credit(wire.WINDOW_BYTES)
-            if self._disconnected:
+            if known & DISCONNECTED:
                 return {"type": "http.disconnect"}
-            waiter = self._waiter
-            if waiter is None or waiter.done():
-                waiter = self._waiter = self.worker.loop.create_future()
-            # Several tasks may wait; one that is cancelled must not wake the others.
-            await _shielded(waiter)
+            await self._changed()
+
+    def _end(self, body=b""):
+        known = self._input
+        self._input = known | GIVEN
+        event = {"type": "http.request", "body": body, "more_body": False}
+        if known & HAS_TRAILERS:
+            event["trailers"] = self._trailers
+        return event
 
     def _take(self):
         pieces = self._pieces
-        if pieces is None:
-            body = b""
+        if len(pieces) == 1:
+            body = pieces[0]
+            pieces = self._pieces = []
+        elif len(pieces[0]) >= LARGE_BYTES:
+            body = pieces.pop(0)
         else:
-            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            self._pieces = None
-        if self._body_ended:
-            self._body_given = True
-            event = {"type": "http.request", "body": body, "more_body": False}
-            if self._trailers is not None:
-                event["trailers"] = self._trailers
-            return event
+            body = b"".join(pieces)
+            pieces = self._pieces = []
+        if self._input & ENDED:
+            return {"type": "http.request", "body": body, "more_body": True} if pieces else self._end(body)
         self._taken += len(body)
         if self._taken >= wire.CREDIT_BYTES:
             self._give_credit(self._taken)
@@ -259,31 +290,27 @@ class HttpRequest:
         return {"type": "http.request", "body": body, "more_body": True}
 
     def _give_credit(self, count):
+        worker = self.worker
         payload = wire.U32.pack(count)
         kind = wire.RESPONSE_CREDIT
-        self.outlet.put_control(
-            wire.record(kind, 0, self.id, self.generation, payload),
-        )
+        worker.outlet.put_control(wire.record(kind, 0, self.id, worker.generation, payload))
 
     # ---- send ------------------------------------------------------------------
 
     async def send(self, message):
         kind = message["type"]
-        if self._gone:
-            raise ClientDisconnected()
-        if self.error is not None:
-            raise self.error
+        if self._failure is not None:
+            raise self._failure
         state = self._state
         if kind == "http.response.body":
             if state != STARTED and state != BODY:
                 raise self._unexpected(kind)
-            body = message.get("body", b"")
+            # Half the time of message.get.
+            body = message["body"] if "body" in message else b""  # noqa: SIM401
             if type(body) is not bytes:
                 body = _as_bytes(body)
-            more = message.get("more_body", False)
-            if state == STARTED and not more and len(body) <= self._start[3]:
-                self._send_whole(body)
-            else:
+            more = "more_body" in message and message["more_body"]
+            if more or state != STARTED or not self._send_whole(body):
                 await self._send_body(body, more)
         elif kind == "http.response.start":
             if state != IDLE:
@@ -309,15 +336,14 @@ class HttpRequest:
         status = message["status"]
         if not isinstance(status, int) or not 200 <= status <= 599:
             raise RuntimeError(f"http.response.start: status must be 200 to 599, not {status!r}.")
-        count, block, owed = wire.encode_head(message.get("headers") or ())
-        room = wire.MOST_PAYLOAD_BYTES - 6 - len(block)
-        if room < 0:
+        count, block, owed = _encode_head(message.get("headers") or ())
+        if len(block) > MOST_PAYLOAD_BYTES - 6:
             raise RuntimeError("http.response.start: more than 64 KB of headers.")
-        self._wants_trailers = bool(message.get("trailers", False))
-        if owed is not None:
-            bodiless = status == 204 or status == 304 or self.scope["method"] == "HEAD"
-            self._owed = None if bodiless else owed
-        self._start = (int(status), count, block, room)
+        if owed is not None and (self._is_head or status == 304 or status == 204):
+            owed = None
+        self._owed = owed
+        self._wants_trailers = "trailers" in message and bool(message["trailers"])
+        self._start = (status, count, block)
         self._state = STARTED
 
     def _check_length(self, count, more):
@@ -329,88 +355,85 @@ class HttpRequest:
         self._owed = owed - count
 
     def _send_whole(self, body):
-        """The whole response in one record."""
+        """The whole response in one record, if it is an ordinary one; whether it was."""
+        status, count, block = self._start
+        size = len(block)
+        length = 6 + size + len(body)
         owed = self._owed
-        if owed is not None and owed != len(body):
-            self._check_length(len(body), False)
-        status, count, block, _ = self._start
-        self._start = None
-        length = 6 + len(block) + len(body)
-        flags = wire.LAST
-        if self._wants_trailers:
-            flags = wire.LAST | wire.TRAILERS
-            self._state = TRAILERS
-        else:
-            self._state = COMPLETE
-        header = _pack_header(length, wire.RESPONSE, flags, self.id, self.generation)
-        start = _pack_start(status, count, len(block))
+        if length > MOST_PAYLOAD_BYTES or self._wants_trailers or (owed is not None and owed != len(body)):
+            return False
+        self._state = COMPLETE
+        worker = self.worker
+        head = _pack_response(length, RESPONSE, LAST, self.id, worker.generation, status, count, size)
         if len(body) <= SMALL_BYTES:
-            self.outlet.put(b"".join((header, start, block, body)))
+            worker.outlet.put(b"".join((head, block, body)))
         else:
-            self.outlet.put_body(b"".join((header, start, block)), body)
-        if self._waiter is not None and self._state == COMPLETE:
+            worker.outlet.put_body(head + block, body)
+        if self._waiters is not None:
             self._wake()
+        return True
 
     async def _send_body(self, body, more):
         length = len(body)
         if self._owed is not None:
             self._check_length(length, more)
-        start = self._start
-        self._start = None
-        self._state = BODY
+        start = None
+        if self._state == STARTED:
+            start = self._start
+            self._credit = wire.WINDOW_BYTES
+            self._state = BODY
+        outlet = self.worker.outlet
         at = 0
-        worker_outlet = self.outlet
         while True:
-            if worker_outlet.blocked:
-                await worker_outlet.drained()
-            room = start[3] if start is not None else wire.MOST_PAYLOAD_BYTES
+            if outlet.blocked:
+                await outlet.drained()
             if length > at:
                 while self._credit <= 0:
                     await self._credit_given()
-                self._check_open()
-            count = min(length - at, room, self._credit)
-            last = at + count == length and not more
-            self._put_piece(start, body[at : at + count] if count else b"", last)
-            start = None
+                if self._failure is not None:
+                    raise self._failure
+            count = min(length - at, MOST_PAYLOAD_BYTES, self._credit)
+            if start is not None and count > MOST_PAYLOAD_BYTES - 6 - len(start[2]):
+                # By itself, so that nothing of the body need be cut off.
+                self._put_start(start, wire.MORE, b"")
+                start = None
+            piece = body if count == length else memoryview(body)[at : at + count]
             at += count
             self._credit -= count
+            self._put_piece(start, LAST if at == length and not more else 0, piece)
+            start = None
             if at == length:
                 break
         if not more:
             self._state = TRAILERS if self._wants_trailers else COMPLETE
-            if self._state == COMPLETE:
+            if self._waiters is not None:
                 self._wake()
-        elif self._credit <= 0 and not self._gone:
+        elif self._credit <= 0:
             await self._credit_given()
-            self._check_open()
 
-    def _put_piece(self, start, piece, last):
-        flags = wire.LAST if last else 0
-        if start is None:
-            kind = wire.RESPONSE_BODY
-            head = _pack_header(len(piece), kind, flags, self.id, self.generation)
-            self.outlet.put_body(head, piece)
+    def _put_piece(self, start, flags, piece):
+        if start is not None:
+            self._put_start(start, flags, piece)
             return
+        worker = self.worker
+        head = _pack_header(len(piece), wire.RESPONSE_BODY, flags, self.id, worker.generation)
+        worker.outlet.put_body(head, piece)
+
+    def _put_start(self, start, flags, piece):
+        status, count, block = start
         if self._wants_trailers:
             flags |= wire.TRAILERS
-        status, count, block, _ = start
-        length = 6 + len(block) + len(piece)
-        head = _pack_header(length, wire.RESPONSE, flags, self.id, self.generation)
-        first = _pack_start(status, count, len(block))
-        self.outlet.put_body(b"".join((head, first, block)), piece)
+        size = len(block)
+        length = 6 + size + len(piece)
+        worker = self.worker
+        head = _pack_response(length, RESPONSE, flags, self.id, worker.generation, status, count, size)
+        worker.outlet.put_body(head + block, piece)
 
     async def _credit_given(self):
-        while self._credit <= 0 and not self._gone and self.error is None:
-            waiter = self._credit_waiter = self.worker.loop.create_future()
-            await waiter
-        self._credit_waiter = None
-        self._check_open()
-
-    def _check_open(self):
-        if self._gone:
-            raise ClientDisconnected()
-        if self.error is not None:
-            raise self.error
+        while self._credit <= 0 and self._failure is None:
+            await self._changed()
+        if self._failure is not None:
+            raise self._failure
 
     def _send_path(self, message, state):
         if state != STARTED:
@@ -418,23 +441,17 @@ class HttpRequest:
         path = message["path"]
         if not isinstance(path, str) or not path.startswith("/"):
             raise RuntimeError("http.response.pathsend: path must be absolute.")
-        status, count, block, _ = self._start
-        self._start = None
-        flags = wire.MORE | (wire.TRAILERS if self._wants_trailers else 0)
-        payload = wire.start_payload(status, count, block)
-        self._put(wire.RESPONSE, flags, payload)
-        self._put(wire.PATHSEND, wire.LAST, path.encode("utf-8", "surrogateescape"))
+        self._put_start(self._start, wire.MORE, b"")
+        self._put(wire.PATHSEND, LAST, path.encode("utf-8", "surrogateescape"))
         self._state = TRAILERS if self._wants_trailers else COMPLETE
-        if self._state == COMPLETE:
-            self._wake()
+        self._wake()
 
     def _send_trailers(self, message, state):
         if state != TRAILERS:
             raise self._unexpected(message["type"])
         count, block = wire.encode_fields(message.get("headers") or ())
         more = message.get("more_trailers", False)
-        flags = 0 if more else wire.LAST
-        self._put_fields(wire.RESPONSE_TRAILERS, flags, count, block)
+        self._put_fields(wire.RESPONSE_TRAILERS, 0 if more else LAST, count, block)
         if not more:
             self._state = COMPLETE
             self._wake()
@@ -447,12 +464,18 @@ class HttpRequest:
 
     def _put_fields(self, kind, flags, count, block):
         payload = wire.START.pack(0, count, 0) + block
-        if len(payload) > wire.MOST_PAYLOAD_BYTES:
+        if len(payload) > MOST_PAYLOAD_BYTES:
             raise RuntimeError("More than 64 KB of fields.")
         self._put(kind, flags, payload)
 
     def _put(self, kind, flags, payload):
-        self.outlet.put(wire.record(kind, flags, self.id, self.generation, payload))
+        worker = self.worker
+        worker.outlet.put(wire.record(kind, flags, self.id, worker.generation, payload))
+
+
+def log_refused(why, line):
+    """For a response that the application had ended when the front refused it; `line` is the request's."""
+    logger.error("The response to %s could not be sent: %s", line or "a request", why)
 
 
 def _as_bytes(body):
@@ -471,8 +494,3 @@ def _comes_from_disconnect(error):
         error = error.__cause__ or error.__context__
         seen += 1
     return False
-
-
-async def _shielded(waiter):
-    """Waits for a future that others wait for too."""
-    await shield(waiter)

@@ -9,7 +9,11 @@ import threading
 from collections import deque
 
 from . import wire
+from .asgi import HttpRequest, build_scope
 
+HEAD = wire.HEAD
+HEADER_BYTES = wire.HEADER_BYTES
+MORE = wire.MORE
 #: More than this waits in memory only while the stream takes nothing.
 FLUSH_BYTES = 256 * 1024
 
@@ -60,6 +64,22 @@ class Outlet:
         """Writes a record at once, from any thread."""
         (self._control if control else self._queue).append(record)
         self._write()
+
+    def hold(self):
+        """What is put from here on leaves with `release`. Returns whether it would have left at another time."""
+        if self._scheduled:
+            return False
+        self._scheduled = True
+        return True
+
+    def release(self, later):
+        """The end of what `hold` began: writes at once, or, if `later`, behind what the loop has queued."""
+        if later:
+            self.loop.call_soon(self.flush)
+        elif self._queue or self._control:
+            self.flush()
+        else:
+            self._scheduled = False
 
     def flush(self):
         self._scheduled = False
@@ -148,6 +168,7 @@ class Link(asyncio.Protocol):
         self.worker = worker
         self.transport = None
         self._rest = b""
+        self._heads = {}
 
     def connection_made(self, transport):
         self.transport = transport
@@ -155,21 +176,51 @@ class Link(asyncio.Protocol):
     def data_received(self, data):
         if self._rest:
             data = self._rest + data
+        worker = self.worker
+        outlet = worker.outlet
+        starter = worker.starter
+        # The answers of tasks that end inside this turn leave at its end, in one write.
+        held = outlet.hold()
         at = 0
         end = len(data)
-        header_bytes = wire.HEADER_BYTES
         unpack = wire.HEADER.unpack_from
-        took = self.worker.took
-        while end - at >= header_bytes:
+        while end - at >= HEADER_BYTES:
             length, kind, flags, request_id, _ = unpack(data, at)
-            start = at + header_bytes
+            start = at + HEADER_BYTES
             stop = start + length
             if stop > end:
                 break
-            took(kind, flags, request_id, data[start:stop])
             at = stop
+            if kind != HEAD:
+                worker.took(kind, flags, request_id, data[start:stop])
+                continue
+            encoded = data[start:stop]
+            if flags & MORE or self._heads:
+                encoded = self._whole_head(flags, request_id, encoded)
+                if encoded is None:
+                    continue
+            scope = build_scope(encoded, worker.lifespan.state)
+            if worker.wsgi is not None:
+                worker.requests[request_id] = worker.wsgi.start(request_id, flags, scope)
+                continue
+            request = HttpRequest(worker, request_id, flags, scope)
+            worker.requests[request_id] = request
+            task = starter.start(request.run(worker.app))
+            if not task.done():
+                # The loop alone would not keep a task that waits.
+                request.task = task
         self._rest = data[at:] if at < end else b""
-        self.worker.turn_read()
+        queued = starter.turn_read()
+        if held:
+            outlet.release(queued)
+
+    def _whole_head(self, flags, request_id, encoded):
+        """A scope that came in several records, or None while there are more to come."""
+        encoded = self._heads.pop(request_id, b"") + encoded
+        if flags & MORE:
+            self._heads[request_id] = encoded
+            return None
+        return encoded
 
     def connection_lost(self, error):
         self.worker.front_gone()

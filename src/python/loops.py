@@ -25,22 +25,37 @@ def new_loop(choice):
 class Starter:
     """Starts a task per request; inside the reading turn where that is safe."""
 
+    __slots__ = ("loop", "eager", "queued", "_count", "_until")
+
     def __init__(self, loop):
         self.loop = loop
         # Eager tasks came with 3.12; they have their own context and current_task.
         self.eager = sys.version_info >= (3, 12)
+        #: A task of this turn waits for the loop.
+        self.queued = False
         self._count = 0
         self._until = 0.0
 
     def start(self, coroutine):
-        if self.eager and self.loop.get_task_factory() is None:
+        loop = self.loop
+        if loop.get_task_factory() is not None:
+            # The application's own way to make tasks.
+            self.queued = True
+            return loop.create_task(coroutine)
+        if self.eager:
             count = self._count
             if count == 0:
                 self._until = perf_counter() + EAGER_SECONDS
             if count < MOST_EAGER and (count == 0 or perf_counter() < self._until):
                 self._count = count + 1
-                return asyncio.Task(coroutine, loop=self.loop, eager_start=True)
-        return self.loop.create_task(coroutine)
+                return asyncio.Task(coroutine, loop=loop, eager_start=True)
+        self.queued = True
+        # What create_task does, without the call.
+        return asyncio.Task(coroutine, loop=loop)
 
     def turn_read(self):
+        """Ends a reading turn; returns whether tasks of it wait for the loop."""
         self._count = 0
+        queued = self.queued
+        self.queued = False
+        return queued

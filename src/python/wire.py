@@ -57,6 +57,8 @@ GONE = 16  # DISCONNECT: what is sent can't arrive; else only receive is told
 RAISED = 32  # DONE: the application raised
 
 START = Struct("<HHH")
+#: A RESPONSE record's header and START at once.
+RESPONSE_HEADER = Struct("<HBBIIHHH")
 U32 = Struct("<I")
 BEAT_PAYLOAD = Struct("<IIQI")
 
@@ -101,6 +103,12 @@ def decode_fields(count, block):
         return []
     parts = iter(bytes(block).split(b"\0"))
     return list(zip(parts, parts))  # noqa: B905 (strict came with 3.10)
+
+
+def refusal(payload):
+    """(why, the request's line) of a REFUSED record."""
+    text, _, line = payload.decode("utf-8", "replace").partition("\0")
+    return text, line
 
 
 def start_payload(status, count, block):

@@ -80,17 +80,14 @@ class Worker:
         self.interface = "asgi"
         self.wsgi = None
         self.leaving = False
-        self._heads = {}
         self._ended = asyncio.Event()
         self._idle = asyncio.Event()
 
     # ---- from the front --------------------------------------------------------
 
     def took(self, kind, flags, request_id, payload):
-        """A record has arrived."""
-        if kind == wire.HEAD:
-            self._head(flags, request_id, payload)
-        elif kind == wire.PING:
+        """A record has arrived that begins no request."""
+        if kind == wire.PING:
             self._put(wire.BEAT, beat.payload(self, payload))
         elif kind == wire.DRAIN:
             self.leaving = True
@@ -98,6 +95,8 @@ class Worker:
         else:
             request = self.requests.get(request_id)
             if request is None:
+                if kind == wire.REFUSED:
+                    asgi.log_refused(*wire.refusal(payload))
                 return
             if kind == wire.BODY:
                 request.body(flags, payload)
@@ -107,26 +106,6 @@ class Worker:
                 request.disconnect(flags)
             elif kind == wire.REFUSED:
                 request.refused(payload)
-
-    def _head(self, flags, request_id, payload):
-        if self._heads or flags & wire.MORE:
-            payload = self._heads.pop(request_id, b"") + payload
-            if flags & wire.MORE:
-                self._heads[request_id] = payload
-                return
-        scope = asgi.build_scope(payload, self.lifespan.state)
-        if self.wsgi is not None:
-            self.requests[request_id] = self.wsgi.start(request_id, flags, scope)
-            return
-        request = asgi.HttpRequest(self, request_id, flags, scope)
-        self.requests[request_id] = request
-        task = self.starter.start(request.run(self.app))
-        if not task.done():
-            request.task = task
-
-    def turn_read(self):
-        """All that arrived together has been handed out."""
-        self.starter.turn_read()
 
     def finished(self, request):
         self.requests.pop(request.id, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import marshal
 import unittest
 
 from support import Bench, asgi, encoded_scope, response, run, turns, wire
@@ -293,7 +294,7 @@ class Receive(unittest.TestCase):
             for _ in range(2):
                 request.body(0, piece)
             await turns()
-            self.assertEqual(events[0]["body"], piece * 2)
+            self.assertEqual([event["body"] for event in events], [piece] * 2)
             ((kind, _, _, payload),) = bench.records()
             self.assertEqual(kind, wire.RESPONSE_CREDIT)
             self.assertEqual(payload, wire.U32.pack(120_000))
@@ -301,6 +302,50 @@ class Receive(unittest.TestCase):
             await turns()
             self.assertEqual(events[-1], {"type": "http.disconnect"})
             self.assertEqual(bench.records()[-1][:2], (wire.DONE, 0))
+
+        with_app(app, use)
+
+    def test_small_pieces_that_wait_are_given_together(self):
+        events = []
+
+        async def app(scope, receive, send):
+            await asyncio.sleep(0)
+            while not events or events[-1]["more_body"]:
+                events.append(await receive())
+            await send(START)
+            await send(body(b""))
+
+        async def use(bench):
+            request = bench.request(0, method="POST")
+            for piece in (b"a", b"b", b"c" * 20_000, b"d"):
+                request.body(0, piece)
+            request.body(wire.TRAILERS, marshal.dumps([(b"x", b"y")], 2))
+            request.body(wire.LAST, b"")
+            await turns()
+            found = [(event["body"], event["more_body"]) for event in events]
+            self.assertEqual(found, [(b"ab" + b"c" * 20_000 + b"d", False)])
+            self.assertEqual(events[-1]["trailers"], [(b"x", b"y")])
+
+        with_app(app, use)
+
+    def test_large_pieces_are_given_one_by_one(self):
+        events = []
+
+        async def app(scope, receive, send):
+            await asyncio.sleep(0)
+            while not events or events[-1]["more_body"]:
+                events.append(await receive())
+            await send(START)
+            await send(body(b""))
+
+        async def use(bench):
+            request = bench.request(0, method="POST")
+            for flags, piece in ((0, b"a" * 20_000), (0, b"b" * 20_000), (wire.LAST, b"c")):
+                request.body(flags, piece)
+            await turns()
+            found = [(len(event["body"]), event["more_body"]) for event in events]
+            self.assertEqual(found, [(20_000, True), (20_000, True), (1, False)])
+            self.assertEqual(bench.requests, {})
 
         with_app(app, use)
 
