@@ -46,7 +46,7 @@ export function toolFor(workload: Workload, tools: BenchContext["tools"]): HttpS
 }
 
 /** Writes the requests where request.lua reads them. */
-function writeRequests(directory: string, workload: Workload, port: number): string[] {
+export function writeRequests(directory: string, workload: Workload, port: number): string[] {
   const usual = join(directory, "request");
   writeFileSync(usual, requestBytes(workload.request, port), "latin1");
   if (workload.mix === undefined) return [usual];

@@ -1,0 +1,152 @@
+/**
+ * `npm run bench:check`: a short run that fails where a ratio to a peer in the same run has fallen clearly below the one in
+ * bench/recorded.json. `--record` writes that file instead, from a run on a quiet machine.
+ *
+ *   npm run bench:check -- [--only http/hello,python/hello] [--rounds 7] [--seconds 2] [--record] [--recorded FILE]
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { argv, exit, stderr, stdout } from "node:process";
+import { parseArgs } from "node:util";
+import { PlainError } from "../src/runtime/types.ts";
+import { titleOf } from "./goals.ts";
+import { program, programs, ROOT } from "./load/programs.ts";
+import type { BenchResult } from "./load/types.ts";
+import { table } from "./table.ts";
+import { type Judged, judgeAll, mergeRatios, type Pair, type Recorded, ratiosOf, resolution } from "./verdict.ts";
+
+const RECORDED = join(ROOT, "bench/recorded.json");
+
+/** What is checked: few rows, the ones that a mistake in the parser, the cycle, the writer or the bridge would slow. */
+const PAIRS: readonly Pair[] = [
+  { suite: "http/hello", ours: "ringcorn-bun", theirs: "bun-serve" },
+  { suite: "http/hello", ours: "ringcorn-deno", theirs: "deno-serve" },
+  { suite: "http/pipelined", ours: "ringcorn-bun", theirs: "bun-serve" },
+  { suite: "http/pipelined", ours: "ringcorn-deno", theirs: "deno-serve" },
+  { suite: "web/upload@1", ours: "ringcorn-bun", theirs: "bun-serve" },
+  { suite: "web/upload@1", ours: "ringcorn-deno", theirs: "deno-serve" },
+  { suite: "python/hello@1", ours: "ringcorn-bun-python", theirs: "uvicorn" },
+  { suite: "python/hello@1", ours: "ringcorn-deno-python", theirs: "uvicorn" },
+  { suite: "python/echo-10kb@1", ours: "ringcorn-bun-python", theirs: "uvicorn" },
+];
+
+const OPTIONS = {
+  only: { type: "string" },
+  rounds: { type: "string", default: "7" },
+  seconds: { type: "string", default: "1" },
+  cpus: { type: "string" },
+  record: { type: "boolean", default: false },
+  recorded: { type: "string", default: RECORDED },
+} as const;
+
+/** The pairs of `--only`: `python/hello@1` by this name, as `python/hello`, or as `python`. */
+export function chosenPairs(only: string | undefined): Pair[] {
+  if (only === undefined) return [...PAIRS];
+  const parts = only.split(",").map((part) => part.trim());
+  const names = (suite: string) => [suite, suite.split("@")[0], suite.split("/")[0]];
+  const chosen = PAIRS.filter(({ suite }) => parts.some((part) => names(suite).includes(part)));
+  if (chosen.length > 0) return chosen;
+  throw new PlainError(`--only names none of ${[...new Set(PAIRS.map(({ suite }) => suite))].join(", ")}.`);
+}
+
+function readRecorded(path: string): Recorded | undefined {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Recorded;
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENOENT") return undefined;
+    throw new PlainError(`${path} is not what --record writes.`);
+  }
+}
+
+/** Runs the suite itself and reads its result. */
+async function measure(pairs: readonly Pair[], values: Values): Promise<BenchResult> {
+  const directory = mkdtempSync(join(tmpdir(), "ringcorn-check-"));
+  const json = join(directory, "result.json");
+  const suites = new Set(pairs.map(({ suite }) => suite.split("@")[0]));
+  const servers = new Set(pairs.flatMap(({ ours, theirs }) => [ours, theirs]));
+  const tool = programs().wrk === undefined ? "autocannon" : "wrk";
+  const flags = [
+    "--rounds",
+    values.rounds,
+    "--seconds",
+    values.seconds,
+    "--cores",
+    "1",
+    "--tools",
+    tool,
+    "--json",
+    json,
+  ];
+  const named = ["--only", [...suites].join(","), "--servers", [...servers].join(",")];
+  const cpus = values.cpus === undefined ? [] : ["--cpus", values.cpus];
+  const args = [join(ROOT, "bench/run.ts"), ...named, ...flags, ...cpus];
+  try {
+    const child = spawn(program("bun"), args, { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", resolve);
+    });
+    if (code !== 0) throw new PlainError(`The run ended with ${code}; nothing was judged.`);
+    return JSON.parse(readFileSync(json, "utf8")) as BenchResult;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function row({ recorded, now, verdict }: Judged): string[] {
+  const range = (values: { q1: number; median: number; q3: number }) =>
+    `${values.median.toFixed(2)} (${values.q1.toFixed(2)} to ${values.q3.toFixed(2)})`;
+  const what = `${titleOf(recorded.ours)} / ${titleOf(recorded.theirs)}`;
+  return [recorded.suite, what, range(recorded), now === undefined ? "–" : range(now), verdict];
+}
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ args: argv.slice(2), options: OPTIONS });
+  const pairs = chosenPairs(values.only);
+  const recorded = readRecorded(values.recorded);
+  const isChosen = (ratio: Pair) => pairs.some((pair) => JSON.stringify(pair) === JSON.stringify(pairOf(ratio)));
+  const known = recorded?.ratios.filter(isChosen) ?? [];
+  if (!values.record && known.length === 0) {
+    throw new PlainError("Nothing is recorded for these rows: run npm run bench:check -- --record on a quiet machine.");
+  }
+  const result = await measure(values.record ? pairs : known.map(pairOf), values);
+  if (values.record) {
+    const fresh: Recorded = {
+      recordedAt: result.startedAt,
+      cpu: result.machine.cpu,
+      revision: result.machine.versions.ringcorn ?? "unknown",
+      ratios: mergeRatios(recorded?.ratios ?? [], ratiosOf(result, pairs)),
+    };
+    writeFileSync(values.recorded, `${JSON.stringify(fresh, null, 2)}\n`);
+    stderr.write(`${values.recorded} now holds ${fresh.ratios.length} ratios.\n`);
+    return 0;
+  }
+  const judged = judgeAll(known, result);
+  stdout.write(`${table([["suite", "ratio", "recorded", "now", ""], ...judged.map(row)])}\n`);
+  if (recorded!.cpu !== result.machine.cpu) stdout.write(`Recorded on another processor: ${recorded!.cpu}.\n`);
+  stdout.write(
+    `The widest spread of a ratio was ${(resolution(judged) * 100).toFixed(0)} %: smaller falls go unseen.\n`,
+  );
+  const failed = judged.filter((each) => each.failed).length;
+  stdout.write(failed === 0 ? "No ratio has fallen.\n" : `${failed} of ${judged.length} ratios have fallen.\n`);
+  return failed === 0 ? 0 : 1;
+}
+
+function pairOf({ suite, ours, theirs }: Pair): Pair {
+  return { suite, ours, theirs };
+}
+
+if (import.meta.main) {
+  try {
+    exit(await main());
+  } catch (error) {
+    const plain = error instanceof PlainError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
+    if (!plain) throw error;
+    stderr.write(`${(error as Error).message}\n`);
+    exit(2);
+  }
+}

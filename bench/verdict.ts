@@ -1,0 +1,92 @@
+/**
+ * When a ratio to a peer has fallen: the judgement of `npm run bench:check`.
+ */
+import { compare } from "./goals.ts";
+import { quantile, type Spread } from "./load/stats.ts";
+import type { BenchResult } from "./load/types.ts";
+
+/** Ours over theirs in one suite, in requests a second, by rounds. */
+export interface RecordedRatio {
+  readonly suite: string;
+  readonly ours: string;
+  readonly theirs: string;
+  readonly q1: number;
+  readonly median: number;
+  readonly q3: number;
+}
+
+export interface Recorded {
+  readonly recordedAt: string;
+  /** The processor: another machine has other ratios. */
+  readonly cpu: string;
+  readonly revision: string;
+  readonly ratios: readonly RecordedRatio[];
+}
+
+/** A fall of less than this share is no fall, however steady the rounds are. */
+export const TOLERATED_SHARE = 0.05;
+
+export type Verdict = "ok" | "better" | "fell" | "not measured";
+
+/**
+ * It fell when the middle half of the rounds lies below the recorded middle half, and the median by more than the
+ * tolerated share. With a wide spread the halves overlap and nothing is claimed.
+ */
+export function judge(recorded: Omit<RecordedRatio, "suite" | "ours" | "theirs">, now: Spread | undefined): Verdict {
+  if (now === undefined || Number.isNaN(now.median)) return "not measured";
+  if (now.q3 < recorded.q1 && now.median < recorded.median * (1 - TOLERATED_SHARE)) return "fell";
+  if (now.q1 > recorded.q3 && now.median > recorded.median * (1 + TOLERATED_SHARE)) return "better";
+  return "ok";
+}
+
+export interface Judged {
+  readonly recorded: RecordedRatio;
+  readonly now: Spread | undefined;
+  readonly verdict: Verdict;
+  /** A fall, or ours was not measured; a peer that can't be had is no failure. */
+  readonly failed: boolean;
+}
+
+export function judgeAll(recorded: readonly RecordedRatio[], result: BenchResult): Judged[] {
+  return recorded.map((ratio) => {
+    const now = compare(result, ratio.suite, ratio.ours, ratio.theirs)?.perRound;
+    const verdict = judge(ratio, now);
+    const peerMissing = result.missing?.[ratio.theirs] !== undefined;
+    return {
+      recorded: ratio,
+      now,
+      verdict,
+      failed: verdict === "fell" || (verdict === "not measured" && !peerMissing),
+    };
+  });
+}
+
+export interface Pair {
+  readonly suite: string;
+  readonly ours: string;
+  readonly theirs: string;
+}
+
+/** The ratios of a run, to be recorded. @returns those of `pairs` that were measured */
+export function ratiosOf(result: BenchResult, pairs: readonly Pair[]): RecordedRatio[] {
+  const rounded = (value: number) => Math.round(value * 1e3) / 1e3;
+  return pairs.flatMap(({ suite, ours, theirs }) => {
+    const found = compare(result, suite, ours, theirs)?.perRound;
+    if (found === undefined || Number.isNaN(found.median)) return [];
+    const { q1, median, q3 } = found;
+    return [{ suite, ours, theirs, q1: rounded(q1), median: rounded(median), q3: rounded(q3) }];
+  });
+}
+
+/** New records replace those of the same pair; the others stay. */
+export function mergeRatios(old: readonly RecordedRatio[], fresh: readonly RecordedRatio[]): RecordedRatio[] {
+  const key = ({ suite, ours, theirs }: Pair) => `${suite} ${ours} ${theirs}`;
+  const merged = new Map([...old, ...fresh].map((ratio) => [key(ratio), ratio]));
+  return [...merged.values()].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+}
+
+/** Widest spread of the measured ratios, as a share of the median: how small a fall this run could have seen. */
+export function resolution(judged: readonly Judged[]): number {
+  const widths = judged.flatMap(({ now }) => (now === undefined ? [] : [(now.q3 - now.q1) / now.median]));
+  return quantile(widths, 1);
+}
