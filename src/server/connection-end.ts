@@ -11,6 +11,7 @@ import { closingResponse, type HeadEncoder } from "../protocol/http1/encoder.ts"
 import type { Socket } from "../runtime/types.ts";
 import type { ServerContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Gathered } from "./gathering.ts";
 
 /** The life of a connection, one way. */
 export const OPEN = 0;
@@ -30,12 +31,13 @@ export const DEADLINE_LINGER = 4;
 /** When the server stops: for heads that are half received and for closing connections. */
 export const STOP_GRACE_MS = 1000;
 
-export abstract class ConnectionEnd {
+export abstract class ConnectionEnd implements Gathered {
   /** Position in the server's list of connections. */
   slot = 0;
-  /** It waits in the server's list of connections to be flushed, or to be woken. */
+  // What `Gathered` asks for.
   flushQueued = false;
   wakeQueued = false;
+  wakes = 0;
 
   protected readonly context: ServerContext;
   protected readonly socket: Socket;
@@ -55,6 +57,12 @@ export abstract class ConnectionEnd {
 
   /** Ends at once. */
   abstract abort(): void;
+
+  /** Writes what has gathered; then, with nothing left to do, rests. */
+  abstract flushGathered(): void;
+
+  /** Parses the next request; called by the server's own loop. */
+  abstract resumePump(): void;
 
   /** The connection is gone: whoever still works for it must learn that. */
   abstract onClose(error: Error | undefined): void;
@@ -86,7 +94,7 @@ export abstract class ConnectionEnd {
   }
 
   flushSoon(): void {
-    if (!this.flushQueued) this.context.flushLater(this);
+    if (!this.flushQueued) this.context.gathering.flushLater(this);
   }
 
   flush(): void {

@@ -24,7 +24,7 @@ import type { ServerContext } from "./context.ts";
 import { identify, type Peer } from "./peer.ts";
 import { logAccess, logApplicationError, logDebugEvent, refusalApp } from "./responses.ts";
 
-/** Answers of pipelined requests leave in the middle of a turn once this much has gathered. */
+/** Answers leave in the middle of a turn once this much has gathered. */
 const FLUSH_BYTES = 16 * 1024;
 
 export class Connection extends ConnectionEnd implements SocketHandler, CycleHost {
@@ -119,6 +119,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
       return;
     }
     const { intake } = this.exchange ?? this.borrow();
+    this.wakes = 0;
     if (this.#pumping || this.#mayNotParse() || intake.waiting) {
       if (this.#ignoresInput()) this.drop(length);
       else intake.hold(chunk, length, this.context.options.limits);
@@ -134,7 +135,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     const outlet = this.exchange?.outlet;
     if (outlet !== undefined && !outlet.onDrain()) this.stuck();
     else if (this.phase === FINISHING) this.linger();
-    else if (this.#hasInput() && !this.#mayNotParse()) this.context.wake(this);
+    else if (this.#hasInput() && !this.#mayNotParse()) this.context.gathering.wake(this);
     else this.#settle();
   }
 
@@ -187,10 +188,13 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     if (this.phase !== CLOSED) this.reset();
   }
 
-  /** Parses the next request; called by the server's own loop. */
+  flushGathered(): void {
+    this.flush();
+    if (this.#cycle === null && !this.#pumping) this.#settle();
+  }
+
   resumePump(): void {
-    if (this.phase !== OPEN) return;
-    this.#pump();
+    if (this.phase === OPEN) this.#pump();
   }
 
   /** Acts on a deadline that has passed. */
@@ -250,7 +254,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     this.#startApplication();
     this.#pumping = false;
     if (this.phase !== OPEN) return;
-    if (this.#hasInput() && !this.#mayNotParse()) this.context.wake(this);
+    if (this.#hasInput() && !this.#mayNotParse()) this.context.gathering.wake(this);
     else this.#settle();
   }
 
@@ -417,10 +421,10 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   #next(): void {
     const more = this.#hasInput();
     const { out } = this.exchange!.outlet;
-    if (more && out.committed - out.start < FLUSH_BYTES) this.flushSoon();
+    if (out.committed - out.start < FLUSH_BYTES) this.flushSoon();
     else this.flush();
     if (this.#pumping) return;
-    if (more) this.context.wake(this);
+    if (more) this.context.gathering.wake(this);
     else this.#settle();
   }
 
@@ -430,7 +434,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     this.exchange!.intake.ring.clear();
     this.flush();
     if (this.#pumping) return;
-    if (this.#hasInput()) this.context.wake(this);
+    if (this.#hasInput()) this.context.gathering.wake(this);
     else this.#settle();
   }
 

@@ -9,16 +9,8 @@ import type { Runtime } from "../runtime/types.ts";
 import type { Collection } from "./collection.ts";
 import type { Connection } from "./connection.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Gathering } from "./gathering.ts";
 import type { ServerOptions } from "./options.ts";
-
-/** Something with output for the end of the turn. */
-export interface Flushable {
-  /** It waits to be flushed already. */
-  flushQueued: boolean;
-  flush(): void;
-  /** Ends at once. */
-  abort(): void;
-}
 
 export interface ServerContext {
   readonly runtime: Runtime;
@@ -30,6 +22,8 @@ export interface ServerContext {
   readonly fields: DefaultFields;
   readonly pool: Pool<Exchange>;
   readonly collection: Collection;
+  /** What waits until more of its kind has come together. */
+  readonly gathering: Gathering;
   /** Coarse monotonic milliseconds, renewed by the sweep. */
   now: number;
   /** Connections end with their current response. */
@@ -39,10 +33,6 @@ export interface ServerContext {
   requestsStarted: number;
   /** Called when a request has started. */
   onRequest: (() => void) | undefined;
-  /** The connection has output for the end of this turn. */
-  flushLater(connection: Flushable): void;
-  /** The connection may parse its next request, in a context of its own and not in an application's stack. */
-  wake(connection: Connection): void;
   opened(connection: Connection): void;
   closed(connection: Connection): void;
 }

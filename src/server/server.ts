@@ -19,8 +19,9 @@ import {
 } from "../runtime/types.ts";
 import { Collection } from "./collection.ts";
 import { Connection } from "./connection.ts";
-import type { Flushable, ServerContext } from "./context.ts";
+import type { ServerContext } from "./context.ts";
 import { exchangePool } from "./exchange.ts";
+import { type Gathered, Gathering } from "./gathering.ts";
 import { DESCRIPTOR_RESERVE, type ServerOptions } from "./options.ts";
 import { Refusals } from "./refusal.ts";
 import { Sweeper, sweepPeriodMs } from "./sweeper.ts";
@@ -83,9 +84,6 @@ export async function startServer(
  */
 const ACCEPT_GRACE_MS = 20;
 
-/** Requests that start from microtasks before the event loop gets a turn. */
-const WAKES_PER_TURN = 128;
-
 /** Soft descriptor limit less the reserve; half of it where that leaves nothing. */
 export function connectionCap(asked: number, descriptorLimit: number | undefined): number {
   if (descriptorLimit === undefined) return asked > 0 ? asked : Number.POSITIVE_INFINITY;
@@ -102,10 +100,6 @@ class Server implements ServerHandle {
   readonly #cap: number;
   #capReported = false;
   #listener: Listener | undefined;
-  #flushQueue: Flushable[] = [];
-  readonly #wakeQueue: Connection[] = [];
-  readonly #serveWoken = () => this.#resumeWoken();
-  #wokenThisTurn = 0;
   #settleStopped: () => void = noop;
   #stopping: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
@@ -135,8 +129,7 @@ class Server implements ServerHandle {
       inFlight: 0,
       requestsStarted: 0,
       onRequest: undefined,
-      flushLater: (connection) => this.#flushLater(connection),
-      wake: (connection) => this.#wake(connection),
+      gathering: new Gathering(runtime, (connection, error) => this.#broken(connection, error)),
       opened: (connection) => this.#sweeper.add(connection),
       closed: (connection) => this.#closed(connection),
     };
@@ -221,56 +214,10 @@ class Server implements ServerHandle {
     return now;
   }
 
-  #flushLater(connection: Flushable): void {
-    connection.flushQueued = true;
-    if (this.#flushQueue.push(connection) === 1) this.#context.runtime.defer(() => this.#flushAll());
-  }
-
-  #flushAll(): void {
-    const queue = this.#flushQueue;
-    this.#flushQueue = [];
-    this.#wokenThisTurn = 0;
-    for (const connection of queue) {
-      connection.flushQueued = false;
-      try {
-        connection.flush();
-      } catch (error) {
-        this.#broken(connection, error);
-      }
-    }
-  }
-
   /** A failure of one connection must not reach the others that wait behind it. */
-  #broken(connection: Flushable, error: unknown): void {
+  #broken(connection: Gathered, error: unknown): void {
     this.#context.logger.critical(`a connection failed: ${error instanceof Error ? error.stack : String(error)}`);
     connection.abort();
-  }
-
-  /**
-   * Lets a connection start its next request when the last one was completed from inside an application: in a
-   * microtask, so that the stack does not grow with the pipeline.
-   */
-  #wake(connection: Connection): void {
-    if (connection.wakeQueued) return;
-    connection.wakeQueued = true;
-    if (this.#wakeQueue.push(connection) > 1) return;
-    // A long pipeline must not starve the other connections.
-    if (++this.#wokenThisTurn % WAKES_PER_TURN === 0) this.#context.runtime.defer(this.#serveWoken);
-    else queueMicrotask(this.#serveWoken);
-  }
-
-  #resumeWoken(): void {
-    const queue = this.#wakeQueue;
-    for (let i = 0; i < queue.length; i++) {
-      const connection = queue[i];
-      connection.wakeQueued = false;
-      try {
-        connection.resumePump();
-      } catch (error) {
-        this.#broken(connection, error);
-      }
-    }
-    queue.length = 0;
   }
 
   async #stop(): Promise<void> {

@@ -11,8 +11,9 @@ import { isolate } from "../../src/runtime/isolate.ts";
 import type { Runtime, Socket, SocketHandler } from "../../src/runtime/types.ts";
 import { Collection } from "../../src/server/collection.ts";
 import { Connection } from "../../src/server/connection.ts";
-import type { Flushable, ServerContext } from "../../src/server/context.ts";
+import type { ServerContext } from "../../src/server/context.ts";
 import { exchangePool } from "../../src/server/exchange.ts";
+import { Gathering } from "../../src/server/gathering.ts";
 import { DEFAULT_LIMITS, DEFAULT_OPTIONS, type ServerLimits, type ServerOptions } from "../../src/server/options.ts";
 import { latin1 } from "./response.ts";
 
@@ -113,7 +114,6 @@ export class Wired {
   readonly connections = new Set<Connection>();
   readonly ownsChunks: boolean;
   files: Runtime["openFile"] = () => Promise.reject(new Error("no such file"));
-  #flushQueue: Flushable[] = [];
   /** The server's own asynchronous context, not that of an application. */
   readonly #nobody = AsyncLocalStorage.snapshot();
 
@@ -131,8 +131,12 @@ export class Wired {
     } as unknown as Runtime;
     const fields = new DefaultFields(full.serverHeader, full.dateHeader, full.headers);
     fields.refresh(0);
+    const runDeferred = (task: () => void) => void setImmediate(task);
     this.context = {
       ...IGNORED,
+      gathering: new Gathering({ defer: (task) => this.#nobody(runDeferred, task) }, (_connection, error) => {
+        throw error;
+      }),
       runtime,
       options: full,
       logger: {
@@ -158,20 +162,6 @@ export class Wired {
       inFlight: 0,
       requestsStarted: 0,
       onRequest: undefined,
-      flushLater: (connection) => {
-        connection.flushQueued = true;
-        if (this.#flushQueue.push(connection) === 1) setImmediate(() => this.#flushAll());
-      },
-      wake: (connection) => {
-        if (connection.wakeQueued) return;
-        connection.wakeQueued = true;
-        this.#nobody(() =>
-          queueMicrotask(() => {
-            connection.wakeQueued = false;
-            connection.resumePump();
-          }),
-        );
-      },
       opened: (connection) => void this.connections.add(connection),
       closed: (connection) => {
         if (!this.connections.delete(connection)) throw new Error("a connection was closed twice");
@@ -194,15 +184,6 @@ export class Wired {
 
   logs(level: string): string[] {
     return this.logged.filter((line) => line.level === level).map(({ text }) => text);
-  }
-
-  #flushAll(): void {
-    const queue = this.#flushQueue;
-    this.#flushQueue = [];
-    for (const connection of queue) {
-      connection.flushQueued = false;
-      connection.flush();
-    }
   }
 }
 

@@ -1,0 +1,104 @@
+/**
+ * What the connections of a server put off so that it is done for many at once: output that leaves together, and
+ * pipelined requests that start in a context of their own. Both are microtasks, so that they belong to the turn of the
+ * event loop that caused them.
+ */
+import type { Runtime } from "../runtime/types.ts";
+
+/**
+ * Output leaves after this many rounds of microtasks in which no request was started and no output was announced: what
+ * the applications of one turn answer at once then leaves connection by connection, with the caches warm.
+ */
+const QUIET_ROUNDS = 6;
+
+/** Requests of one connection that start from microtasks before the event loop gets a turn. */
+const WAKES_PER_TURN = 128;
+
+/** A connection, as it is put off. */
+export interface Gathered {
+  /** It waits to be flushed already. */
+  flushQueued: boolean;
+  /** It waits to be woken already. */
+  wakeQueued: boolean;
+  /** Requests that have been started since bytes last arrived. */
+  wakes: number;
+  flushGathered(): void;
+  resumePump(): void;
+  /** Ends at once. */
+  abort(): void;
+}
+
+export class Gathering {
+  readonly #runtime: Pick<Runtime, "defer">;
+  readonly #broken: (connection: Gathered, error: unknown) => void;
+  #flushQueue: Gathered[] = [];
+  #quietRounds = 0;
+  readonly #wakeQueue: Gathered[] = [];
+  /** Those that have had their share of this turn. */
+  #nextTurnQueue: Gathered[] = [];
+  readonly #round = () => this.#countRound();
+  readonly #serveWoken = () => this.#resumeWoken();
+
+  /** @param broken is told what a connection throws, which is a mistake of the server's own */
+  constructor(runtime: Pick<Runtime, "defer">, broken: (connection: Gathered, error: unknown) => void) {
+    this.#runtime = runtime;
+    this.#broken = broken;
+  }
+
+  flushLater(connection: Gathered): void {
+    connection.flushQueued = true;
+    this.#quietRounds = 0;
+    if (this.#flushQueue.push(connection) === 1) queueMicrotask(this.#round);
+  }
+
+  wake(connection: Gathered): void {
+    if (connection.wakeQueued) return;
+    connection.wakeQueued = true;
+    this.#quietRounds = 0;
+    // A long pipeline must not starve the other connections; nor may the others' make this one wait.
+    if (++connection.wakes >= WAKES_PER_TURN) {
+      connection.wakes = 0;
+      if (this.#nextTurnQueue.push(connection) === 1) this.#runtime.defer(() => this.#resumeNextTurn());
+    } else if (this.#wakeQueue.push(connection) === 1) queueMicrotask(this.#serveWoken);
+  }
+
+  #countRound(): void {
+    if (++this.#quietRounds < QUIET_ROUNDS) queueMicrotask(this.#round);
+    else this.#flushAll();
+  }
+
+  #flushAll(): void {
+    const queue = this.#flushQueue;
+    this.#flushQueue = [];
+    for (let i = 0; i < queue.length; i++) {
+      const connection = queue[i];
+      connection.flushQueued = false;
+      try {
+        connection.flushGathered();
+      } catch (error) {
+        this.#broken(connection, error);
+      }
+    }
+  }
+
+  #resumeWoken(): void {
+    const queue = this.#wakeQueue;
+    for (let i = 0; i < queue.length; i++) this.#resume(queue[i]);
+    queue.length = 0;
+  }
+
+  #resumeNextTurn(): void {
+    const queue = this.#nextTurnQueue;
+    this.#nextTurnQueue = [];
+    for (const connection of queue) this.#resume(connection);
+  }
+
+  #resume(connection: Gathered): void {
+    connection.wakeQueued = false;
+    try {
+      connection.resumePump();
+    } catch (error) {
+      this.#broken(connection, error);
+    }
+  }
+}

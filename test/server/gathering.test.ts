@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Gathered, Gathering } from "../../src/server/gathering.ts";
+
+class Fake implements Gathered {
+  flushQueued = false;
+  wakeQueued = false;
+  wakes = 0;
+  readonly calls: string[];
+  readonly name: string;
+  onResume: (() => void) | undefined = undefined;
+
+  constructor(name: string, calls: string[]) {
+    this.name = name;
+    this.calls = calls;
+  }
+  flushGathered(): void {
+    this.calls.push(`flush ${this.name}`);
+  }
+  resumePump(): void {
+    this.calls.push(`resume ${this.name}`);
+    this.onResume?.();
+  }
+  abort(): void {
+    this.calls.push(`abort ${this.name}`);
+  }
+}
+
+function world() {
+  const calls: string[] = [];
+  const deferred: (() => void)[] = [];
+  const gathering = new Gathering({ defer: (task) => void deferred.push(task) }, (connection) => connection.abort());
+  return { calls, deferred, gathering, a: new Fake("a", calls), b: new Fake("b", calls) };
+}
+
+async function rounds(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await undefined;
+}
+
+test("output of several connections leaves together once it is quiet", async () => {
+  const { calls, gathering, a, b } = world();
+  gathering.flushLater(a);
+  await rounds(3);
+  gathering.flushLater(b);
+  await rounds(4);
+  assert.deepEqual(calls, []);
+  await rounds(4);
+  assert.deepEqual(calls, ["flush a", "flush b"]);
+  assert.equal(a.flushQueued, false);
+});
+
+test("a request that starts puts off the output of its turn", async () => {
+  const { calls, gathering, a, b } = world();
+  gathering.flushLater(a);
+  for (let i = 0; i < 5; i++) {
+    gathering.wake(b);
+    await rounds(4);
+  }
+  assert.deepEqual(calls, Array(5).fill("resume b"));
+  await rounds(10);
+  assert.equal(calls.at(-1), "flush a");
+});
+
+test("a connection is woken once however often it asks", async () => {
+  const { calls, gathering, a } = world();
+  gathering.wake(a);
+  gathering.wake(a);
+  await rounds(2);
+  assert.deepEqual(calls, ["resume a"]);
+});
+
+test("a long pipeline waits for the next turn, and the other connections don't", async () => {
+  const { calls, deferred, gathering, a, b } = world();
+  a.onResume = () => gathering.wake(a);
+  gathering.wake(a);
+  await rounds(5);
+  const before = calls.length;
+  assert.ok(before > 10 && before < 1000, `${before} requests in one turn`);
+  assert.equal(deferred.length, 1);
+  gathering.wake(b);
+  await rounds(3);
+  assert.deepEqual(calls.slice(before), ["resume b"]);
+  a.onResume = undefined;
+  deferred.shift()!();
+  assert.deepEqual(calls.slice(before), ["resume b", "resume a"]);
+});
+
+test("a connection that fails is ended, and those behind it are served", async () => {
+  const { calls, gathering, a, b } = world();
+  a.onResume = () => {
+    throw new Error("broken");
+  };
+  a.flushGathered = a.onResume;
+  gathering.wake(a);
+  gathering.wake(b);
+  gathering.flushLater(a);
+  gathering.flushLater(b);
+  await rounds(12);
+  assert.deepEqual(calls, ["abort a", "resume b", "abort a", "flush b"]);
+});
