@@ -314,8 +314,10 @@ export class WorkerPool implements HostOwner {
       this.#starting.reject(new PlainError(failure));
       this.#starting = undefined;
       this.#halt();
-    } else if (this.#rolling === undefined) this.#backOff(pid, failure, "failed to start");
-    else {
+    } else if (this.#rolling === undefined || !this.#members.some(({ state }) => state === "ready")) {
+      this.#endRoll(false);
+      this.#backOff(pid, failure, "failed to start");
+    } else {
       this.#logger.error(`${failure}\nThe workers with the old code go on serving.`);
       for (const host of this.#members) if (host.leaving === "outdated") host.leaving = undefined;
       this.#endRoll(false);

@@ -1,0 +1,62 @@
+"""An application that misbehaves when it is told to; standard library only."""
+
+import asyncio
+import json
+import os
+import stat
+import time
+
+VERSION = "v1"
+KEPT = []
+
+
+async def answer(send, text):
+    body = text.encode()
+    fields = [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
+    await send({"type": "http.response.body", "body": body})
+
+
+def spin(seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+
+
+def flood():
+    """Writes garbage into the stream to the front."""
+    for descriptor in range(3, 64):
+        try:
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                os.write(descriptor, b"\xff garbage" * 1000)
+        except OSError:
+            pass
+
+
+async def stream(send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    while True:
+        event = {"type": "http.response.body", "body": b"tick\n", "more_body": True}
+        await send(event)
+        await asyncio.sleep(0.05)
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        raise NotImplementedError
+    number = float(scope["query_string"] or 0)
+    path = scope["path"]
+    if path == "/sleep":
+        await asyncio.sleep(number)
+    elif path == "/block":
+        time.sleep(number)
+    elif path == "/spin":
+        spin(number)
+    elif path == "/grow":
+        KEPT.append(bytearray(os.urandom(1024)) * int(1024 * number))
+    elif path == "/flood":
+        flood()
+        await asyncio.sleep(10)
+    elif path == "/stream":
+        await stream(send)
+    await answer(send, json.dumps({"pid": os.getpid(), "version": VERSION}))
