@@ -11,6 +11,7 @@ export const OPTIONS = {
   against: { type: "string" },
   cores: { type: "string" },
   compare: { type: "string" },
+  html: { type: "string" },
   tools: { type: "string" },
   rounds: { type: "string" },
   seconds: { type: "string" },
@@ -39,6 +40,7 @@ export const HELP = `npm run bench -- [options]
   --compare FILE      print the difference to an earlier result
   --list              name the suites and servers
   --report [FILE]     print the report of an earlier result (.bench/latest.json)
+  --html FILE         with --report: write the HTML report there
   --readme [FILE]     put an earlier result's figures into README.md
   -h, --help
 

@@ -7,6 +7,7 @@ import { argv, exit, stderr, stdout } from "node:process";
 import { parseArgs } from "node:util";
 import { PlainError } from "../src/runtime/types.ts";
 import { renderDifference } from "./compare.ts";
+import { renderHtml } from "./html.ts";
 import { runHttpSuite } from "./load/http.ts";
 import { runIdleSuite } from "./load/idle.ts";
 import { describeMachine } from "./load/machine.ts";
@@ -199,7 +200,8 @@ function save(result: BenchResult, extra: string | undefined): void {
   const dated = join(RESULTS, result.startedAt.replaceAll(":", "-").slice(0, 19));
   mkdirSync(RESULTS, { recursive: true });
   for (const path of [`${dated}.json`, LATEST, ...(extra === undefined ? [] : [extra])]) writeFileSync(path, text);
-  stderr.write(`Raw samples: ${dated}.json\n`);
+  writeFileSync(`${dated}.html`, renderHtml(result));
+  stderr.write(`Raw samples: ${dated}.json; report with charts: ${dated}.html\n`);
 }
 
 /** What needs no run. @returns undefined when one is wanted */
@@ -209,6 +211,7 @@ function withoutRun(values: Values, positionals: readonly string[], suites: read
   else if (values.report) {
     const result = readResult(positionals[0] ?? LATEST);
     stdout.write(`${renderReport(result)}\n`);
+    if (values.html !== undefined) writeFileSync(values.html, renderHtml(result));
     if (values.compare !== undefined) stdout.write(`\n${renderDifference(readResult(values.compare), result)}\n`);
   } else if (positionals.length > 0) throw new PlainError(`"${positionals[0]}" is not an option: see --help.`);
   else if (values.list) stdout.write(listText(suites));

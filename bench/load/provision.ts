@@ -1,7 +1,7 @@
 /**
  * Installs the peers, at pinned versions, into the cache. What can't be installed is told with the reason; the rest runs.
  */
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PlainError } from "../../src/runtime/types.ts";
@@ -20,7 +20,11 @@ export interface Provision {
   readonly directory: string;
   /** Package name (lower case, no extras) to the reason why it is missing. */
   readonly failed: Readonly<Record<string, string>>;
+  /** Of what was installed. */
+  readonly versions: Readonly<Record<string, string>>;
 }
+
+type Bare = Omit<Provision, "versions">;
 
 /** The lines of a requirements file that name a package. */
 export function requirementLines(text: string): string[] {
@@ -33,6 +37,15 @@ export function requirementLines(text: string): string[] {
 /** `uvicorn[standard]==0.54.0` -> `uvicorn`. */
 export function packageOf(requirement: string): string {
   return requirement.split(/[[=<>~! ;]/, 1)[0].toLowerCase();
+}
+
+/** `uvicorn[standard]==0.54.0` -> `0.54.0`, by package. */
+export function pinnedVersions(requirements: readonly string[]): Record<string, string> {
+  return Object.fromEntries(requirements.map((line) => [packageOf(line), line.split("==")[1] ?? "any"]));
+}
+
+function without(versions: Readonly<Record<string, string>>, failed: Bare["failed"]): Record<string, string> {
+  return Object.fromEntries(Object.entries(versions).filter(([name]) => failed[name] === undefined));
 }
 
 /** The sentence that an installer ends with, without its decoration. */
@@ -70,7 +83,7 @@ async function provision(
   version: string,
   progress: (line: string) => void,
   fill: (directory: string) => Promise<Record<string, string>>,
-): Promise<Provision> {
+): Promise<Bare> {
   const directory = join(cacheDirectory(), `${name}-${digest(version)}`);
   const outcome = join(directory, OUTCOME);
   if (existsSync(outcome)) {
@@ -86,14 +99,14 @@ async function provision(
   return { directory, failed };
 }
 
-let python: Promise<Provision> | undefined;
-let web: Promise<Provision> | undefined;
+let python: Promise<Bare> | undefined;
+let web: Promise<Bare> | undefined;
 
 /**
  * A virtual environment with the Python servers and frameworks. `BENCH_PYTHON` names the interpreter (python3).
  * @throws PlainError when there is no Python, or it makes no virtual environment
  */
-export function providePython(progress: (line: string) => void): Promise<Provision> {
+export async function providePython(progress: (line: string) => void): Promise<Provision> {
   const text = readFileSync(REQUIREMENTS, "utf8");
   const interpreter = process.env.BENCH_PYTHON ?? "python3";
   python ??= provision("python", `${interpreter}\n${text}`, progress, async (directory) => {
@@ -104,7 +117,11 @@ export function providePython(progress: (line: string) => void): Promise<Provisi
       run(program, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...some], directory),
     );
   });
-  return python;
+  const found = await python;
+  const program = join(found.directory, "venv/bin/python");
+  const version = execFileSync(program, ["--version"], { encoding: "utf8" }).trim().replace("Python ", "");
+  const versions = { python: version, ...without(pinnedVersions(requirementLines(text)), found.failed) };
+  return { ...found, versions };
 }
 
 /** The frameworks of the web rows, with the programs that use them beside their node_modules. */
@@ -121,5 +138,6 @@ export async function provideWeb(progress: (line: string) => void): Promise<Prov
   });
   const found = await web;
   cpSync(WEB_PEERS, found.directory, { recursive: true });
-  return found;
+  const { dependencies } = JSON.parse(text) as { dependencies: Record<string, string> };
+  return { ...found, versions: without(dependencies, found.failed) };
 }

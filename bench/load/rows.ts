@@ -219,6 +219,7 @@ export async function runRow(context: BenchContext, workload: Workload, cores: n
   const provision = await provide(workload, context.progress);
   // What that took is no turn's time.
   context.plan.drop("");
+  Object.assign(machine.versions, provision.versions);
   const servers = present(context, wanted, provision);
   const suite: HttpSuiteResult = {
     ...{ pipelining: 1, connections: workload.connections, samples: {}, answers: {} },

@@ -101,7 +101,8 @@ export interface Machine {
   /** The generator had to share the server's core. */
   readonly shared: boolean;
   readonly loadAverage: number;
-  readonly versions: Readonly<Record<string, string>>;
+  /** The peers' are added when they have been installed. */
+  readonly versions: Record<string, string>;
 }
 
 export interface HttpSuiteResult {
