@@ -14,6 +14,8 @@ const UTF8 = new TextEncoder();
 const TEXT = new TextDecoder();
 /** RFC 9110 section 9.2.1: these may be sent to another worker when the first has not read them. */
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+/** Characters of each half of a REFUSED record; what is longer is cut. */
+const REFUSAL_LENGTH = 1000;
 
 /** The application ended without a whole response; the worker has logged why. */
 export class ApplicationFailed extends Error {
@@ -56,6 +58,7 @@ export class Exchange {
   #settled = 0;
   /** Trailers follow the response body. */
   #trailersDue = false;
+  #refusalTold = false;
 
   constructor(scope: HttpScope, receive: Receive, send: Send) {
     this.scope = scope;
@@ -127,7 +130,7 @@ export class Exchange {
     if (this.#phase === "over") return;
     if (event.type === "http.disconnect") {
       this.#bodyEnded = true;
-      this.#host?.disconnect(this.id, 0);
+      this.#disconnected();
       return;
     }
     if (this.#bodyEnded) return;
@@ -137,6 +140,18 @@ export class Exchange {
     this.#trailers = event.trailers;
     this.#hasPiece = true;
     this.#host?.wantsBody(this);
+  }
+
+  /** Tells the worker whether the client has only ended its own half, or can't be answered any more. */
+  #disconnected(): void {
+    const host = this.#host;
+    const { id } = this;
+    if (host === null) return;
+    // An event without effect: all that is asked is whether it would arrive.
+    this.#send({ type: "http.response.debug", info: {} }).then(ignore, (error: unknown) => {
+      if (error instanceof ClientDisconnected && this.#phase !== "over") host.disconnect(id, wire.GONE);
+    });
+    host.disconnect(id, 0);
   }
 
   /** Appends one BODY record if there is anything to send; returns whether more could be sent now. */
@@ -185,9 +200,8 @@ export class Exchange {
     this.#phase = "started";
     const sent = this.#send({ type: "http.response.start", status, headers, trailers });
     this.#trailersDue = trailers;
-    // A refusal of the whole response is the core's to answer; the application has ended its part.
     if ((flags & wire.LAST) === 0) sent.then(ignore, (error: unknown) => this.#refused(error));
-    if ((flags & wire.MORE) === 0) this.#body(flags, bytes.subarray(bodyStart, end));
+    if ((flags & wire.MORE) === 0) this.#body(flags, bytes.subarray(bodyStart, end), sent);
   }
 
   #sendPath(path: string): void {
@@ -200,13 +214,38 @@ export class Exchange {
       );
   }
 
-  #body(flags: number, body: Uint8Array): void {
+  /** `begun`: what `send` said of the response's start, when that came in the same record. */
+  #body(flags: number, body: Uint8Array, begun?: Promise<void>): void {
     const last = (flags & wire.LAST) !== 0;
     this.#unsettled += body.length;
     if (this.#unsettled > wire.WINDOW_BYTES) throw new wire.WireError("more body than it has credit for");
     const sent = this.#send({ type: "http.response.body", body, more_body: !last });
-    if (last && !this.#trailersDue) this.#finish();
-    else this.#forward(sent, body.length);
+    if (!last || this.#trailersDue) {
+      this.#forward(sent, body.length);
+      return;
+    }
+    const host = this.#host;
+    this.#finish();
+    // What the core takes at once it answers with one and the same promise.
+    if (begun !== sent && host !== null) {
+      const refused = (error: unknown) => this.#refusedLate(host, error);
+      begun?.then(ignore, refused);
+      sent.then(ignore, refused);
+    }
+  }
+
+  /** The core answers in its stead; the application, if it still runs, is told by its next `send`. */
+  #refusedLate(host: WorkerHost, error: unknown): void {
+    if (this.#refusalTold || error instanceof ClientDisconnected) return;
+    this.#refusalTold = true;
+    host.refuse(this.id, this.#refusal(error));
+  }
+
+  /** Why, NUL, the request's line. */
+  #refusal(error: unknown): Uint8Array {
+    const text = reason(error).replaceAll("\0", "");
+    const line = `${this.scope.method} ${TEXT.decode(this.scope.raw_path)}`;
+    return UTF8.encode(`${text.slice(0, REFUSAL_LENGTH)}\0${line.slice(0, REFUSAL_LENGTH)}`);
   }
 
   #forward(sent: Promise<void>, count: number): void {
@@ -262,10 +301,9 @@ export class Exchange {
       this.#finish();
       return;
     }
-    const text = error instanceof ProtocolViolation ? error.message : String(error);
-    host?.refuse(id, UTF8.encode(text));
+    host?.refuse(id, this.#refusal(error));
     this.#release();
-    this.#fail(new ApplicationFailed(text));
+    this.#fail(new ApplicationFailed(reason(error)));
   }
 
   #finish(): void {
@@ -310,6 +348,10 @@ export class Exchange {
 }
 
 function ignore(): void {}
+
+function reason(error: unknown): string {
+  return error instanceof ProtocolViolation ? error.message : String(error);
+}
 
 function is(name: Uint8Array, text: string): boolean {
   for (let i = 0; i < name.length; i++) if (name[i] !== text.charCodeAt(i)) return false;
