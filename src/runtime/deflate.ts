@@ -6,7 +6,20 @@
  * buffer of ours: so a bomb stops at the limit while it is being inflated. That binding is not public. `deflateTools`
  * tries it once, and answers undefined where it does not do what it should: then no compression is offered.
  */
-import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
+import process from "node:process";
+
+type ZlibModule = typeof import("node:zlib");
+
+// Loading it takes 5 ms, which only a server that compresses spends.
+let loaded: ZlibModule | undefined;
+
+function zlibModule(): ZlibModule {
+  loaded ??= process.getBuiltinModule("node:zlib");
+  return loaded;
+}
+
+/** Z_SYNC_FLUSH: all that was taken in comes out, and the state lasts. */
+const SYNC_FLUSH = 2;
 
 /** `NativeInflater.inflate`: not deflate data, or not a whole message. The protocol's INFLATE_CORRUPT. */
 const CORRUPT = -1;
@@ -81,7 +94,7 @@ class Zlib {
   run(input: Uint8Array, at: number, count: number, output: Uint8Array, outputAt: number, outputEnd: number): boolean {
     const state = this.#holder._writeState;
     this.#failed = false;
-    this.#binding.writeSync(constants.Z_SYNC_FLUSH, input, at, count, output, outputAt, outputEnd - outputAt, state);
+    this.#binding.writeSync(SYNC_FLUSH, input, at, count, output, outputAt, outputEnd - outputAt, state);
     this.outputLeft = state[0];
     this.inputLeft = state[1];
     return !this.#failed;
@@ -122,7 +135,9 @@ class NativeInflater {
 
   inflate(source: Uint8Array, start: number, end: number, limitBytes: number): number {
     if (this.#closed) throw new Error("The decompressor is closed.");
-    this.#zlib ??= new Zlib(createInflateRaw({ windowBits: this.#windowBits, chunkSize: LEAST_CHUNK_BYTES }));
+    this.#zlib ??= new Zlib(
+      zlibModule().createInflateRaw({ windowBits: this.#windowBits, chunkSize: LEAST_CHUNK_BYTES }),
+    );
     this.bytes = inflated;
     this.#filled = 0;
     this.#streamEnds = 0;
@@ -198,7 +213,7 @@ class NativeDeflater {
       return EMPTY_PAYLOAD.length;
     }
     this.#zlib ??= new Zlib(
-      createDeflateRaw({
+      zlibModule().createDeflateRaw({
         windowBits: this.#windowBits,
         level: this.#level,
         memLevel: this.#memoryLevel,

@@ -32,6 +32,7 @@ export function listElements(values: readonly string[]): string[] {
 
 /** Whether a list of tokens has `token`, given in lower case, in whatever case. */
 export function listHas(values: readonly string[], token: string): boolean {
+  if (values.length === 1 && values[0].toLowerCase() === token) return true;
   return listElements(values).some((element) => element.toLowerCase() === token);
 }
 

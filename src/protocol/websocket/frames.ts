@@ -62,8 +62,12 @@ const IN_DATA = 1;
 const IN_CONTROL = 2;
 const OVER = 3;
 
-/** The array of a message in pieces begins with as much as has arrived, but not less. */
-const FIRST_BYTES = 1024;
+/**
+ * The array of a message in pieces grows to this times what has arrived, and in the message's last frame to no more
+ * than is announced.
+ */
+const GROWTH = 2;
+const GROWTH_IN_LAST = 4;
 /** By how much the compressed form of the largest message may be larger: blocks that deflate stores have 5 bytes more. */
 const STORED_SHARE = 64;
 const STORED_BYTES = 64;
@@ -341,15 +345,16 @@ export class FrameDecoder {
   }
 
   /**
-   * The array grows with what has arrived, never with what a head announces; it doubles, and stops at the announced
-   * end, so that the array of a message in one frame has no bytes to spare.
+   * The array grows with what has arrived, never with what a head alone announces; it stops at the announced end, so
+   * that the array of a message in one frame has no bytes to spare.
    */
   #append(chunk: Uint8Array, start: number, end: number): void {
     const length = this.#length;
     const needed = length + end - start;
     if (needed > this.#message.length) {
-      const announced = length + this.#remaining;
-      const size = Math.max(needed, Math.min(announced, Math.max(FIRST_BYTES, 2 * this.#message.length)));
+      const { kind } = this.#head;
+      const isLast = kind === TEXT_WHOLE || kind === BINARY_WHOLE || kind === FRAGMENT_LAST;
+      const size = isLast ? Math.min(length + this.#remaining, GROWTH_IN_LAST * needed) : GROWTH * needed;
       const grown = new Uint8Array(size);
       grown.set(this.#message.subarray(0, length));
       this.#message = grown;

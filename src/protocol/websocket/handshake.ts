@@ -4,7 +4,6 @@
  */
 import { type DeflateAgreement, type DeflateOptions, negotiateDeflate } from "./deflate.ts";
 import { isToken, listElements, listHas, parseExtensions } from "./extensions.ts";
-import { sha1 } from "./sha1.ts";
 
 /** What the handshake must know of a request. `requestOf` reads it from the HTTP/1 parser. */
 export interface HandshakeRequest {
@@ -47,8 +46,8 @@ const VERSION = "13";
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /** 16 bytes in base64: the last of 22 characters has 2 bits of the 128, its others are zero. */
 const KEY = /^[0-9A-Za-z+/]{21}[AQgw]==$/;
-const ascii = new TextEncoder();
-const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/** SHA-1 of an ASCII text, in base64: the runtime's. RFC 6455 section 10.8 does not rely on its security. */
+export type Sha1Base64 = (text: string) => string;
 
 function refusal(
   status: HandshakeRefused["status"],
@@ -88,23 +87,6 @@ export const BAD_PROTOCOL = refusal(
 );
 export const BAD_EXTENSIONS = refusal(400, "handshake-extensions", "Sec-WebSocket-Extensions is malformed.");
 
-/** The value of Sec-WebSocket-Accept for a key (section 4.2.2, item 5.4). */
-export function acceptOf(key: string): string {
-  return base64(sha1(ascii.encode(key + GUID)));
-}
-
-function base64(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 3) {
-    const rest = bytes.length - i;
-    const bits = (bytes[i] << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    text += BASE64[bits >>> 18] + BASE64[(bits >>> 12) & 63];
-    text += rest > 1 ? BASE64[(bits >>> 6) & 63] : "=";
-    text += rest > 2 ? BASE64[bits & 63] : "=";
-  }
-  return text;
-}
-
 /**
  * Whether the request asks for a WebSocket at all, so that `readHandshake` should answer it. Any other one is an
  * ordinary request: an Upgrade may be ignored (RFC 9110 section 7.8), and must be in HTTP/1.0.
@@ -118,7 +100,11 @@ export function wantsWebSocket(request: HandshakeRequest): boolean {
 }
 
 /** Every check of section 4.2.1. @param deflate what compression to agree to; undefined for none */
-export function readHandshake(request: HandshakeRequest, deflate: DeflateOptions | undefined): Handshake {
+export function readHandshake(
+  request: HandshakeRequest,
+  deflate: DeflateOptions | undefined,
+  sha1Base64: Sha1Base64,
+): Handshake {
   const flaw = findFlaw(request);
   if (flaw !== undefined) return flaw;
   const subprotocols = readSubprotocols(request.values("sec-websocket-protocol"));
@@ -127,7 +113,8 @@ export function readHandshake(request: HandshakeRequest, deflate: DeflateOptions
   if (offers === undefined) return BAD_EXTENSIONS;
   return {
     accepted: true,
-    accept: acceptOf(request.values("sec-websocket-key")[0]),
+    // Section 4.2.2, item 5.4.
+    accept: sha1Base64(request.values("sec-websocket-key")[0] + GUID),
     subprotocols,
     deflate: deflate === undefined ? undefined : negotiateDeflate(offers, deflate),
   };

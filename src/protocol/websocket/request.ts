@@ -3,31 +3,43 @@ import type { RequestHead } from "../http1/head.ts";
 import { HEADER_NAMES, METHODS } from "../http1/tables.ts";
 import type { HandshakeRequest } from "./handshake.ts";
 
-const IDS = new Map(HEADER_NAMES.map((name, id) => [name, id]));
+/** The names that `HandshakeRequest.values` is asked for. */
+const NAMES: readonly string[] = [
+  "host",
+  "upgrade",
+  "connection",
+  "sec-websocket-key",
+  "sec-websocket-version",
+  "sec-websocket-protocol",
+  "sec-websocket-extensions",
+];
+/** By the parser's id of a field name: its index in NAMES, -1 for all others. */
+const INDEX = Int8Array.from(HEADER_NAMES, (name) => NAMES.indexOf(name));
+const NONE: readonly string[] = [];
 
-/** ISO 8859-1. Handshakes are rare and their fields short. */
-function textOf(bytes: Uint8Array, start: number, end: number): string {
-  let text = "";
-  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]);
-  return text;
-}
-
-/** Valid as long as the parser's head is. */
-export function requestOf(head: RequestHead): HandshakeRequest {
+/** Copies what the handshake needs: it stays valid when the parser goes on. @param latin1 the runtime's */
+export function requestOf(
+  head: RequestHead,
+  latin1: (bytes: Uint8Array, start: number, end: number) => string,
+): HandshakeRequest {
+  const { head: bytes, fields, fieldIds, fieldCount, methodId } = head;
+  const found: (string[] | undefined)[] = new Array(NAMES.length).fill(undefined);
+  for (let i = 0; i < fieldCount; i++) {
+    const index = INDEX[fieldIds[i]];
+    if (index < 0) continue;
+    const value = latin1(bytes, fields[4 * i + 2], fields[4 * i + 3]);
+    const values = found[index];
+    if (values === undefined) found[index] = [value];
+    else values.push(value);
+  }
   return {
-    method: head.methodId >= 0 ? METHODS[head.methodId] : textOf(head.head, head.methodStart, head.methodEnd),
+    method: methodId >= 0 ? METHODS[methodId] : latin1(bytes, head.methodStart, head.methodEnd),
     minor: head.minor,
     hasBody: head.hasBody,
     values(name) {
-      const id = IDS.get(name);
-      // Names that the parser does not know have no id of their own, and the handshake needs none of them.
-      if (id === undefined || id === 0) throw new Error(`The parser does not intern the field name ${name}.`);
-      const found: string[] = [];
-      for (let i = 0; i < head.fieldCount; i++) {
-        if (head.fieldIds[i] !== id) continue;
-        found.push(textOf(head.head, head.fields[4 * i + 2], head.fields[4 * i + 3]));
-      }
-      return found;
+      const index = NAMES.indexOf(name);
+      if (index < 0) throw new Error(`The handshake has no field ${name}.`);
+      return found[index] ?? NONE;
     },
   };
 }
