@@ -170,7 +170,7 @@ class HttpRequest:
         self._done(wire.RAISED, b"the application returned without a whole response")
 
     def _raised(self, error):
-        if self._failure is ClientDisconnected and _comes_from_disconnect(error):
+        if self._failure is ClientDisconnected and comes_from(error, (ClientDisconnected, CancelledError)):
             return
         if isinstance(error, Exception) or not self.worker.leaving:
             logger.error("Exception in ASGI application", exc_info=error)
@@ -485,11 +485,11 @@ def _as_bytes(body):
     return bytes(body)
 
 
-def _comes_from_disconnect(error):
-    """Whether ClientDisconnected is the error, or what led to it."""
+def comes_from(error, kinds):
+    """Whether `error` is one of `kinds`, or one of them led to it."""
     seen = 0
     while error is not None and seen < 20:
-        if isinstance(error, (ClientDisconnected, CancelledError)):
+        if isinstance(error, kinds):
             return True
         error = error.__cause__ or error.__context__
         seen += 1

@@ -201,7 +201,7 @@ class Link(asyncio.Protocol):
                     continue
             scope = build_scope(encoded, worker.lifespan.state)
             if worker.wsgi is not None:
-                worker.requests[request_id] = worker.wsgi.start(request_id, flags, scope)
+                worker.wsgi.start(request_id, flags, scope)
                 continue
             request = HttpRequest(worker, request_id, flags, scope)
             worker.requests[request_id] = request

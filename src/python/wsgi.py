@@ -13,6 +13,7 @@ import threading
 from marshal import loads
 
 from . import wire
+from .asgi import comes_from, log_refused
 
 logger = logging.getLogger("ringcorn.error")
 
@@ -21,8 +22,15 @@ DEFAULT_THREADS = max(8, min(32, 4 * (os.cpu_count() or 1)))
 FILE_CHUNK_BYTES = 64 * 1024
 
 
+#: Names of fields as they stand in an environ; the first so many that occur.
+MOST_KEYS = 512
+
+
 class ClientDisconnected(OSError):
     """What the application writes can't arrive, or its input ended early."""
+
+    def __init__(self):
+        super().__init__("the client has disconnected")
 
 
 class Pool:
@@ -39,6 +47,8 @@ class Pool:
 
     def start(self, request_id, flags, scope):
         request = WsgiRequest(self.worker, request_id, flags, scope)
+        # Known before a thread may have finished it.
+        self.worker.requests[request_id] = request
         self.jobs.put(request)
         return request
 
@@ -71,6 +81,9 @@ class FileWrapper:
 
     def path(self, owed):
         """The file's path if the whole of it is what is to be sent, or None."""
+        # A wrapper (tempfile's) may remove its file when it is closed, before the front has opened it.
+        if not isinstance(self.file, (io.BufferedReader, io.BufferedRandom, io.FileIO)):
+            return None
         try:
             name = self.file.name
             if not isinstance(name, (str, bytes)) or self.file.tell() != 0:
@@ -120,6 +133,7 @@ class WsgiRequest:
         "_body_ended",
         "_on_demand",
         "_taken",
+        "_disconnected",
         "_gone",
         "_error",
         "_credit",
@@ -141,6 +155,7 @@ class WsgiRequest:
         self._body_ended = bool(flags & wire.LAST)
         self._on_demand = flags & wire.ON_DEMAND
         self._taken = 0
+        self._disconnected = False
         self._gone = False
         self._error = None
         self._credit = wire.WINDOW_BYTES
@@ -165,17 +180,19 @@ class WsgiRequest:
 
     def disconnect(self, flags):
         with self._condition():
+            self._disconnected = True
             if flags & wire.GONE:
                 self._gone = True
             self._changed.notify_all()
 
     def refused(self, text):
-        error = RuntimeError(text.decode("utf-8", "replace"))
+        why, line = wire.refusal(text)
         with self._condition():
-            self._error = error
+            self._error = RuntimeError(why)
+            late = self._complete
             self._changed.notify_all()
-        if self._complete:
-            logger.error("The response could not be sent: %s", error)
+        if late:
+            log_refused(why, line)
 
     def credit(self, payload):
         with self._condition():
@@ -193,16 +210,16 @@ class WsgiRequest:
     # ---- in the pool's thread --------------------------------------------------
 
     def next_piece(self):
-        """The next bytes of the body; empty at its end."""
-        with self._condition() as _:
+        """The next bytes of the body; empty at its end. Raises ClientDisconnected when the rest won't come."""
+        with self._condition():
             if self._on_demand:
                 self._on_demand = 0
                 self._give_credit(wire.WINDOW_BYTES)
             while not self._pieces:
                 if self._body_ended:
                     return b""
-                if self._gone or self._complete:
-                    raise ClientDisconnected("the client has disconnected")
+                if self._disconnected or self._complete:
+                    raise ClientDisconnected()
                 self._changed.wait()
             pieces = self._pieces
             self._pieces = []
@@ -230,13 +247,15 @@ class WsgiRequest:
             self._raised(error)
 
     def _raised(self, error):
-        if self._gone and isinstance(error, OSError):
-            return
-        logger.error("Exception in WSGI application", exc_info=error)
+        if comes_from(error, ClientDisconnected):
+            # To stop is what an application should do.
+            flags, text = 0, b""
+        else:
+            logger.error("Exception in WSGI application", exc_info=error)
+            flags, text = wire.RAISED, f"{type(error).__name__}: {error}".encode("utf-8", "replace")
         if not self._complete:
-            text = f"{type(error).__name__}: {error}".encode("utf-8", "replace")
-            self._put(wire.DONE, wire.RAISED, text[:1000])
             self._complete = True
+            self._put(wire.DONE, flags, text[:1000])
 
     def _send_result(self, result):
         if isinstance(result, FileWrapper) and self._head and not self._head_sent:
@@ -266,13 +285,11 @@ class WsgiRequest:
                 exc_info = None
         elif self._head is not None:
             raise AssertionError("start_response called again without exc_info")
-        if not isinstance(status, str) or not status[:3].isdigit():
-            raise AssertionError(f"not a status: {status!r}")
+        code = _status(status)
         pairs = [(_latin1(name), _latin1(value)) for name, value in headers]
         count, block = wire.encode_fields(pairs)
         if len(block) > wire.MOST_PAYLOAD_BYTES - 6:
             raise ValueError("More than 64 KB of headers.")
-        code = int(status[:3])
         self._owed = None
         if code not in (204, 304) and self.scope["method"] != "HEAD":
             for name, value in pairs:
@@ -288,6 +305,10 @@ class WsgiRequest:
     def _send(self, data, last):
         if self._head is None:
             raise AssertionError("write before start_response")
+        if self._gone:
+            raise ClientDisconnected()
+        if self._error is not None:
+            raise self._error
         if not isinstance(data, bytes):
             raise AssertionError(f"the body must be bytes, not {type(data).__name__}")
         if self._owed is not None:
@@ -323,7 +344,7 @@ class WsgiRequest:
                 while self._credit <= 0 and not self._gone and self._error is None:
                     self._changed.wait()
             if self._gone:
-                raise ClientDisconnected("the client has disconnected")
+                raise ClientDisconnected()
             if self._error is not None:
                 raise self._error
         with self._condition():
@@ -347,6 +368,7 @@ class WsgiRequest:
 
     def _environ(self):
         scope = self.scope
+        empty = self._body_ended and not self._pieces
         server = scope["server"] or ("localhost", None)
         root = scope["root_path"]
         path = scope["path"]
@@ -364,7 +386,7 @@ class WsgiRequest:
             "RAW_URI": scope["raw_path"].decode("latin-1"),
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": scope["scheme"],
-            "wsgi.input": io.BufferedReader(Input(self), FILE_CHUNK_BYTES),
+            "wsgi.input": io.BytesIO() if empty else io.BufferedReader(Input(self), FILE_CHUNK_BYTES),
             "wsgi.errors": sys.stderr,
             "wsgi.multithread": self.worker.wsgi.count > 1,
             "wsgi.multiprocess": self.worker.settings.get("workers", 1) > 1,
@@ -376,12 +398,12 @@ class WsgiRequest:
             environ["REMOTE_ADDR"] = scope["client"][0]
             environ["REMOTE_PORT"] = str(scope["client"][1])
         for name, value in scope["headers"]:
-            key = name.decode("latin-1").upper().replace("-", "_")
-            if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-                # A field name with an underscore would pass for one with a hyphen.
-                if b"_" in name:
-                    continue
-                key = "HTTP_" + key
+            key = _KEYS.get(name)
+            if key is None:
+                key = _key(name)
+            # A field name with an underscore would pass for one with a hyphen.
+            if key == "":
+                continue
             text = value.decode("latin-1")
             if key in environ:
                 text = environ[key] + (";" if key == "HTTP_COOKIE" else ",") + text
@@ -390,6 +412,27 @@ class WsgiRequest:
 
 
 _MAKING = threading.Lock()
+_KEYS = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
+
+
+def _key(name):
+    """A field's name in the environ, or the empty string when it has none."""
+    key = "" if b"_" in name else "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
+    if len(_KEYS) < MOST_KEYS:
+        _KEYS[name] = key
+    return key
+
+
+def _status(status):
+    """The code of PEP 3333's `999 Message here`."""
+    if not isinstance(status, str):
+        raise AssertionError(f"the status must be a string, not {type(status).__name__}")
+    code = status[:3]
+    if not (code.isascii() and code.isdigit() and len(code) == 3 and status[3:4] in ("", " ")):
+        raise AssertionError(f"not a status: {status!r}")
+    if not 200 <= int(code) <= 599:
+        raise AssertionError(f"a status must be 200 to 599, not {status!r}")
+    return int(code)
 
 
 def _latin1(text):

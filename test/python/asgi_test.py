@@ -237,6 +237,41 @@ class Send(unittest.TestCase):
 
         with_app(app, use)
 
+    def refuse(self, app):
+        """What is logged when the front refuses the whole response while the application still runs."""
+
+        async def use(bench):
+            with self.assertLogs("ringcorn.error") as log:
+                request = bench.request()
+                await turns(1)
+                request.refused(b"no such field\0GET /a")
+                await turns()
+            self.assertEqual(bench.requests, {})
+            self.lines = [record.getMessage() for record in log.records]
+
+        with_app(app, use)
+        return self.lines
+
+    def test_a_refusal_that_no_send_raises_is_logged_once(self):
+        async def app(scope, receive, send):
+            await send(START)
+            await send(body(b"x"))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            self.assertEqual(await receive(), {"type": "http.disconnect"})
+
+        self.assertEqual(self.refuse(app), ["The response to GET /a could not be sent: no such field"])
+
+    def test_a_refusal_that_send_has_raised_is_not_logged_besides(self):
+        async def app(scope, receive, send):
+            await send(START)
+            await send(body(b"x"))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            await send(body(b"y"))
+
+        self.assertEqual(self.refuse(app), ["Exception in ASGI application"])
+
     def test_trailers_hints_and_paths(self):
         async def app(scope, receive, send):
             await send({"type": "http.response.early_hint", "links": [b"</a>"]})

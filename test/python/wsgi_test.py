@@ -1,6 +1,8 @@
 """WSGI applications on the pool's threads: PEP 3333, as wsgiref.validate sees it."""
 
+import logging
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -50,6 +52,33 @@ class Site:
         body += b"".join(p for k, _, _, p in records if k == wire.RESPONSE_BODY)
         assert records[-1][1] & wire.LAST
         return status, fields, body
+
+
+def error_again(stream):
+    """What reading raises, again."""
+    try:
+        stream.read(1)
+    except OSError as error:
+        return error
+    return AssertionError("nothing was raised")
+
+
+class Silence(logging.Handler):
+    """Keeps what is logged meanwhile."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+
+    def __enter__(self):
+        wsgi.logger.addHandler(self)
+        return self
+
+    def __exit__(self, *_):
+        wsgi.logger.removeHandler(self)
 
 
 def hello(environ, start_response):
@@ -131,7 +160,203 @@ class Validate(unittest.TestCase):
         self.assertNotIn("HTTP_X_TWO", seen)
 
 
+class Leaving(unittest.TestCase):
+    """The client goes before the end: no thread waits for it, and everything is closed."""
+
+    def leave(self, app, flags, disconnect, ready, before=(), **parts):
+        """The records; `ready` says when the application waits for the client, which then leaves."""
+        site = Site(validator(app))
+        request = site.start(flags, **parts)
+        for piece in before:
+            request.body(0, piece)
+        deadline = time.monotonic() + 10
+        while not ready(request):
+            assert time.monotonic() < deadline, "the application never waited"
+            time.sleep(0.001)
+        with Silence() as log:
+            request.disconnect(disconnect)
+            records = site.finish()
+        self.assertEqual(log.lines, [])
+        return records
+
+    def test_reading(self):
+        for disconnect in (0, wire.GONE):
+            for how in ("read", "readline", "iterate"):
+                with self.subTest(disconnect=disconnect, how=how):
+                    seen = []
+
+                    def app(environ, start_response, how=how, seen=seen):
+                        stream = environ["wsgi.input"]
+                        seen.append(stream.read(2))
+                        for _ in range(2):
+                            try:
+                                seen.append("waits")
+                                if how == "read":
+                                    stream.read(100)
+                                elif how == "readline":
+                                    stream.readline()
+                                else:
+                                    list(stream)
+                            except OSError as error:
+                                seen.append(str(error))
+                        raise error_again(stream)
+
+                    records = self.leave(app, 0, disconnect, lambda _, s=seen: "waits" in s, [b"some"], method="POST")
+                    gone = "the client has disconnected"
+                    self.assertEqual(seen, [b"so", "waits", gone, "waits", gone])
+                    self.assertEqual([kind for kind, *_ in records], [wire.DONE])
+
+    def test_a_generator_that_waits_for_credit_is_closed(self):
+        closed = []
+
+        def app(environ, start_response):
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            try:
+                while True:
+                    yield b"x" * 50_000
+            finally:
+                closed.append(True)
+
+        self.leave(app, wire.LAST, wire.GONE, lambda request: request._credit == 0)
+        self.assertEqual(closed, [True])
+
+    def test_write_raises_oserror(self):
+        caught = []
+
+        def app(environ, start_response):
+            write = start_response("200 OK", [("Content-Type", "text/plain")])
+            try:
+                while True:
+                    write(b"x" * 50_000)
+            except OSError as error:
+                caught.append(error)
+            return [b""]
+
+        self.leave(app, wire.LAST, wire.GONE, lambda request: request._credit == 0)
+        self.assertEqual(len(caught), 1)
+
+    def test_the_next_small_block_after_it_ends_the_iterator(self):
+        closed = []
+        go = threading.Event()
+
+        def app(environ, start_response):
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            try:
+                yield b"first"
+                go.wait(10)
+                yield b"second"
+                yield b"third"
+            finally:
+                closed.append(True)
+
+        site = Site(app)
+        request = site.start()
+        while not request._head_sent:
+            time.sleep(0.001)
+        with Silence() as log:
+            request.disconnect(wire.GONE)
+            go.set()
+            records = site.finish()
+        self.assertEqual((closed, log.lines), ([True], []))
+        self.assertNotIn(b"third", [payload for *_, payload in records])
+
+    def test_gone_before_a_thread_was_free(self):
+        called = []
+        site = Site(lambda *_: called.append(True), threads=1)
+        request = wsgi.WsgiRequest(site.bench, 1, wire.LAST, asgi.build_scope(encoded_scope(), {}))
+        request.disconnect(wire.GONE)
+        site.bench.requests[1] = request
+        site.bench.wsgi.jobs.put(request)
+        self.assertEqual((site.finish(), called), ([], []))
+
+
 class Responses(unittest.TestCase):
+    def test_a_refusal_is_raised_by_the_next_block(self):
+        caught = []
+        go = threading.Event()
+
+        def app(environ, start_response):
+            write = start_response("200 OK", [])
+            write(b"begun")
+            go.wait(10)
+            try:
+                write(b"more")
+            except RuntimeError as error:
+                caught.append(str(error))
+            return []
+
+        site = Site(app)
+        with self.assertLogs("ringcorn.error"):
+            request = site.start()
+            while not request._head_sent:
+                time.sleep(0.001)
+            request.refused(b"no such field\0GET /")
+            go.set()
+            site.finish()
+        self.assertEqual(caught, ["no such field"])
+
+    def test_statuses(self):
+        for status in ("20", "2000 OK", "099 No", "100 Continue", "600 No", "\u0662\u0660\u0660 OK", 200, None):
+            with self.subTest(status):
+                site = Site(lambda _, start_response, status=status: start_response(status, []) and [b""])
+                with self.assertLogs("ringcorn.error"):
+                    site.start()
+                    self.assertEqual(site.finish()[0][0], wire.DONE)
+
+    def test_exc_info_after_the_head_has_left_is_raised(self):
+        caught = []
+
+        def app(environ, start_response):
+            write = start_response("200 OK", [])
+            write(b"begun")
+            try:
+                raise ValueError("late")
+            except ValueError:
+                try:
+                    start_response("500 Oops", [], sys.exc_info())
+                except ValueError as error:
+                    caught.append(str(error))
+            return []
+
+        site = Site(app)
+        site.start()
+        self.assertEqual((site.whole(), caught), ((200, [], b"begun"), ["late"]))
+
+    def test_a_body_shorter_than_its_length_is_told(self):
+        for result in ([b"12"], [b"1", b"2"], []):
+            with self.subTest(result):
+
+                def app(environ, start_response, result=result):
+                    start_response("200 OK", [("Content-Length", "3")])
+                    return result
+
+                site = Site(app)
+                with self.assertLogs("ringcorn.error"):
+                    site.start()
+                    self.assertEqual(site.finish()[-1][:2], (wire.DONE, wire.RAISED))
+
+    def test_head_may_leave_the_body_out(self):
+        def app(environ, start_response):
+            start_response("200 OK", [("Content-Length", "3")])
+            return []
+
+        site = Site(app)
+        site.start(method="HEAD")
+        self.assertEqual(site.whole(), (200, [(b"Content-Length", b"3")], b""))
+
+    def test_a_temporary_file_that_closing_removes_is_read(self):
+        def app(environ, start_response):
+            file = tempfile.NamedTemporaryFile()  # noqa: SIM115 (the server closes it)
+            file.write(b"content")
+            file.flush()
+            file.seek(0)
+            start_response("200 OK", [])
+            return environ["wsgi.file_wrapper"](file)
+
+        site = Site(app)
+        site.start()
+        self.assertEqual(site.whole()[2], b"content")
+
     def test_an_error_before_the_response_is_told(self):
         def app(environ, start_response):
             raise KeyError("x")
@@ -149,8 +374,6 @@ class Responses(unittest.TestCase):
             try:
                 raise ValueError("late")
             except ValueError:
-                import sys
-
                 start_response("500 Oops", [], sys.exc_info())
             return [b"sorry"]
 
