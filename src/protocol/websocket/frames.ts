@@ -68,9 +68,12 @@ const OVER = 3;
  */
 const GROWTH = 2;
 const GROWTH_IN_LAST = 4;
-/** By how much the compressed form of the largest message may be larger: blocks that deflate stores have 5 bytes more. */
-const STORED_SHARE = 64;
-const STORED_BYTES = 64;
+/**
+ * By how much the compressed form of the largest message may be larger: an eighth, since the fixed codes of a fast
+ * compressor take up to 9 bits a byte, and the ends of blocks.
+ */
+const EXPANSION_SHARE = 8;
+const EXPANSION_BYTES = 64;
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -221,7 +224,9 @@ export class FrameDecoder {
   /** How many bytes of payloads a message may have. */
   #messageBytes(): number {
     const { messageBytes } = this.#options.limits;
-    return this.#compressed ? messageBytes + Math.floor(messageBytes / STORED_SHARE) + STORED_BYTES : messageBytes;
+    return this.#compressed
+      ? messageBytes + Math.floor(messageBytes / EXPANSION_SHARE) + EXPANSION_BYTES
+      : messageBytes;
   }
 
   /** Takes what is there of a frame of a message in pieces. */
