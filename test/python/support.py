@@ -16,9 +16,9 @@ if "_ringcorn" not in sys.modules:
     package.__path__ = [str(SOURCE)]
     sys.modules["_ringcorn"] = package
 
-from _ringcorn import asgi, lifespan, link, loops, target, wire, wsgi  # noqa: E402
+from _ringcorn import asgi, lifespan, link, loops, target, wire, worker, wsgi  # noqa: E402
 
-__all__ = ["Bench", "asgi", "lifespan", "link", "loops", "target", "wire", "wsgi"]
+__all__ = ["Bench", "asgi", "lifespan", "link", "loops", "target", "wire", "worker", "wsgi"]
 
 GENERATION = 5
 
@@ -28,9 +28,11 @@ class Catcher:
 
     def __init__(self):
         self.data = b""
+        self.writes = 0
 
     def send(self, data):
         self.data += data
+        self.writes += 1
         return len(data)
 
     def fileno(self):
@@ -51,12 +53,27 @@ class Bench:
         self.outlet = link.Outlet(loop, self.sock)
         self.starter = loops.Starter(loop)
         self.state = {}
+        self.lifespan = types.SimpleNamespace(state=self.state)
         self.wsgi = None
+        self.link = link.Link(self)
 
     def finished(self, request):
         self.requests.pop(request.id, None)
 
     finished_in_thread = finished
+    took = worker.Worker.took
+
+    def receive(self, *records):
+        """Records arrive together."""
+        self.link.data_received(b"".join(records))
+
+    @staticmethod
+    def head(request_id=1, flags=wire.LAST, **parts):
+        return wire.record(wire.HEAD, flags, request_id, GENERATION, encoded_scope(**parts))
+
+    @staticmethod
+    def record(kind, flags=0, request_id=1, payload=b""):
+        return wire.record(kind, flags, request_id, GENERATION, payload)
 
     def request(self, flags=wire.LAST, request_id=1, **parts):
         """Starts the application on a request; returns it."""
@@ -96,8 +113,16 @@ def response(payload):
     return status, wire.decode_fields(count, payload[6 : 6 + size]), body
 
 
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 10))
+def run(coroutine, new_loop=None):
+    """Runs it on a loop of its own; `new_loop` makes another one than asyncio's."""
+    if new_loop is None:
+        return asyncio.run(asyncio.wait_for(coroutine, 10))
+    loop = new_loop()
+    try:
+        return loop.run_until_complete(asyncio.wait_for(coroutine, 10))
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 async def turns(count=5):

@@ -1,0 +1,52 @@
+"""The worker's files keep to what the oldest Python it serves can read, whichever Python runs this."""
+
+import ast
+import re
+import sys
+import unittest
+
+from support import SOURCE
+
+OLDEST = (3, 9)
+FILES = sorted(SOURCE.glob("*.py"))
+#: Modules of the standard library that came, or left, after the oldest: a worker that needs one would not start.
+NOT_EVERYWHERE = {"tomllib", "distutils", "imp", "asynchat", "asyncore", "smtpd", "cgi", "cgitb", "annotationlib"}
+
+
+class Syntax(unittest.TestCase):
+    def test_there_are_files(self):
+        self.assertIn("worker.py", [file.name for file in FILES])
+
+    def test_the_oldest_grammar(self):
+        for file in FILES:
+            with self.subTest(file.name):
+                tree = ast.parse(file.read_text(), file.name, feature_version=OLDEST)
+                # feature_version lets these pass on some versions.
+                newer = [node for node in ast.walk(tree) if type(node).__name__ in ("Match", "TryStar", "TypeAlias")]
+                self.assertEqual(newer, [])
+
+    def test_the_standard_library_only(self):
+        known = getattr(sys, "stdlib_module_names", None)
+        if known is None:
+            self.skipTest("sys.stdlib_module_names came with 3.10")
+        for file in FILES:
+            with self.subTest(file.name):
+                tree = ast.parse(file.read_text())
+                names = set()
+                for node in ast.walk(tree):
+                    if isinstance(node, ast.Import):
+                        names |= {alias.name.split(".")[0] for alias in node.names}
+                    elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                        names.add(node.module.split(".")[0])
+                # uvloop and yaml are asked for, never needed.
+                self.assertEqual(names - known - {"_ringcorn", "uvloop", "yaml"}, set())
+                self.assertEqual(names & NOT_EVERYWHERE, set())
+
+    def test_no_file_is_long(self):
+        for file in FILES:
+            with self.subTest(file.name):
+                self.assertLessEqual(len(re.findall("\n", file.read_text())), 520)
+
+
+if __name__ == "__main__":
+    unittest.main()
