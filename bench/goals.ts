@@ -3,7 +3,7 @@
  */
 import { pythonOutcomes } from "./goals-python.ts";
 import { ROW_SERVERS } from "./load/row-groups.ts";
-import { parseVariant } from "./load/row-servers.ts";
+import { parseVariant, splitText } from "./load/row-servers.ts";
 import { EXTRA_SERVERS, SERVERS } from "./load/servers.ts";
 import { median, type Ratio, type RoundValue, ratio } from "./load/stats.ts";
 import type { BenchResult, HttpSample } from "./load/types.ts";
@@ -54,9 +54,9 @@ const TITLES = new Map([...ROW_SERVERS, ...SERVERS, ...EXTRA_SERVERS].map((spec)
 
 /** The title of a server, `granian*2` included. */
 export function titleOf(id: string): string {
-  const { id: plain, workers } = parseVariant(id);
+  const { id: plain, ...split } = parseVariant(id);
   const title = TITLES.get(plain) ?? plain;
-  return workers === undefined ? title : `${title}, workers: ${workers}`;
+  return split.workers === undefined ? title : `${title}, ${splitText(split)}`;
 }
 
 /** wrk's samples where there are any, since autocannon is often the bottleneck itself. */

@@ -12,6 +12,7 @@ export const OPTIONS = {
   cores: { type: "string" },
   compare: { type: "string" },
   html: { type: "string" },
+  tune: { type: "boolean", default: false },
   tools: { type: "string" },
   rounds: { type: "string" },
   seconds: { type: "string" },
@@ -28,9 +29,11 @@ export const HELP = `npm run bench -- [options]
 
   --only NAMES        suites to run, by name or beginning, separated by commas: micro, http, http/hello, web, python,
                       python/hello, idle, memory
-  --servers IDS       servers to compare, separated by commas (--list names them); granian*2 is granian with two workers
+  --servers IDS       servers to compare, separated by commas (--list names them); granian*2 is granian with two workers,
+                      ringcorn-bun-python*4/2 Ringcorn with four that two fronts share
   --against PEERS     Ringcorn and these peers only, by name or beginning: uvicorn,granian
   --cores N[,N]       numbers of server cores of the python rows (1,2,3, as far as one is left for the load generator)
+  --tune              find each server's number of workers (and ours of fronts) for each python row first, by trying
   --tools NAMES       load generators, of wrk and autocannon (both, where installed; web and python rows prefer wrk)
   --quick             fewer and shorter rounds: to see that all works, not for figures
   --rounds N          interleaved rounds (7; quick 3)
@@ -86,6 +89,7 @@ export interface SettingValues {
   readonly rounds?: string;
   readonly seconds?: string;
   readonly cores?: string;
+  readonly tune?: boolean;
 }
 
 /** Names with commas between them; undefined stays undefined. @throws PlainError when one is empty */
@@ -103,6 +107,7 @@ export function settingsFrom(values: SettingValues): Settings {
     ...base,
     rounds: positive("rounds", values.rounds) ?? base.rounds,
     seconds: positive("seconds", values.seconds) ?? base.seconds,
+    tune: values.tune ?? false,
     cores: listOf("cores", values.cores)?.map((each) => positive("cores", each)!) ?? base.cores,
   };
 }

@@ -87,7 +87,14 @@ async function profiled(
   const [spec] = servers;
   const provision = await provide(workload, (line) => stderr.write(`${line}\n`));
   const port = await freePort();
-  const launch = spec.launch({ workload, port, cores, workers: spec.workers, directory: provision.directory });
+  const launch = spec.launch({
+    workload,
+    port,
+    cores,
+    workers: spec.workers,
+    fronts: spec.fronts,
+    directory: provision.directory,
+  });
   const kind = runtimeOf(launch.command);
   const command = withRuntimeFlags(launch.command, flagsFor(kind));
   const env = { ...launch.env, PORT: String(port), BENCH_FILE: cachedFile("file-50kb.bin", FILE_BYTES, FILE_FILL) };

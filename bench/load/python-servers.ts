@@ -47,6 +47,7 @@ const RUNTIMES = {
 } as const;
 
 function ours(runtime: "bun" | "deno", site: Site): Launch {
+  const fronts = site.fronts === undefined ? [] : ["--fronts", String(site.fronts)];
   const threads = isWsgi(site.workload) ? ["--threads", WSGI_THREADS] : [];
   return {
     command: [
@@ -54,7 +55,7 @@ function ours(runtime: "bun" | "deno", site: Site): Launch {
       ...RUNTIMES[runtime],
       join(ROOT, "src/cli/main.ts"),
       TARGETS[site.workload.app],
-      ...["--app-dir", APPS, "--python", python(site), "--workers", ourWorkers(site), ...threads],
+      ...["--app-dir", APPS, "--python", python(site), "--workers", ourWorkers(site), ...fronts, ...threads],
       ...["--host", "127.0.0.1", "--port", String(site.port), "--no-access-log", "--log-level", "warning"],
       ...["--no-exit-with-parent"],
     ],

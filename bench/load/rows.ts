@@ -16,7 +16,7 @@ import { allowedCpus, type Layout, layoutFor } from "./machine.ts";
 import { coreBusySeconds, cpuSeconds, peakResidentBytes, proportionalBytes } from "./procfs.ts";
 import type { Provision } from "./provision.ts";
 import { provide, serversOf } from "./row-groups.ts";
-import type { RowServer } from "./row-servers.ts";
+import { type RowServer, type Split, splitsFor, splitText } from "./row-servers.ts";
 import { rotated } from "./stats.ts";
 import type { BenchContext, HttpSample, HttpSuiteResult } from "./types.ts";
 import { FILE_BYTES, FILE_FILL, requestBytes, SLOW_CLIENT, type Workload } from "./workloads.ts";
@@ -118,12 +118,20 @@ async function besideSlowClients(
   }
 }
 
-async function turn(context: BenchContext, row: Row, spec: RowServer, round: number): Promise<void> {
+/** A fresh process, checked, warmed up, and measured. */
+async function turn(context: BenchContext, row: Row, spec: RowServer, round: number): Promise<HttpSample> {
   const { settings, result, signal } = context;
   const { workload, layout, cores } = row;
   const suite = result.http[row.name];
   const port = await freePort();
-  const site = { workload, port, cores, workers: spec.workers, directory: row.provision.directory };
+  const site = {
+    workload,
+    port,
+    cores,
+    workers: spec.workers ?? workload.workers,
+    fronts: spec.fronts,
+    directory: row.provision.directory,
+  };
   const env = {
     BENCH_FILE: cachedFile("file-50kb.bin", FILE_BYTES, FILE_FILL),
     PORT: String(port),
@@ -132,7 +140,8 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
   };
   const launch = spec.launch(site);
   const command = launch.command.join(" ").replaceAll(row.provision.directory, "$PEERS");
-  suite.commands![spec.id] ??= command.replaceAll(String(port), "PORT");
+  // Tuning tries several before the one that stays.
+  suite.commands![spec.id] = command.replaceAll(String(port), "PORT");
   const directory = mkdtempSync(join(tmpdir(), "ringcorn-bench-"));
   const named = { ...launch, title: spec.title, env: { ...env, ...launch.env } };
   const server = await launchServer(named, { cpus: layout.serverCpus, port, signal }, workload.request);
@@ -147,15 +156,10 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
       signal,
       ...(row.tool === "wrk" ? { script: writeRequests(directory, workload, port) } : { request: workload.request }),
     };
-    const sample = await besideSlowClients(context, row, port, async () => {
+    return await besideSlowClients(context, row, port, async () => {
       await runLoad(row.tool, { ...load, seconds: settings.warmupSeconds });
       return measure(row, server, load, round);
     });
-    suite.samples[spec.id] ??= [];
-    suite.samples[spec.id].push(sample);
-    context.plan.turn(row.name);
-    const head = `${row.name} ${round + 1}/${settings.rounds} ${spec.title}`;
-    context.progress(`${head}: ${describeSample(sample)} (${context.plan.toGo()})`);
   } finally {
     await server.stop();
     rmSync(directory, { recursive: true, force: true });
@@ -184,7 +188,13 @@ async function rounds(context: BenchContext, row: Row, servers: readonly RowServ
       if (signal.aborted) return;
       if (broken.has(spec.id)) continue;
       try {
-        await turn(context, row, spec, round);
+        const sample = await turn(context, row, spec, round);
+        const { samples } = result.http[row.name];
+        samples[spec.id] ??= [];
+        samples[spec.id].push(sample);
+        context.plan.turn(row.name);
+        const head = `${row.name} ${round + 1}/${settings.rounds} ${spec.title}`;
+        context.progress(`${head}: ${describeSample(sample)} (${context.plan.toGo()})`);
       } catch (error) {
         if (!(error instanceof PlainError)) throw error;
         if (signal.aborted) return;
@@ -197,6 +207,37 @@ async function rounds(context: BenchContext, row: Row, servers: readonly RowServ
       }
     }
   }
+}
+
+/**
+ * Finds for each server the number of worker processes that answers most on these cores: one fewer than cores, as many,
+ * one more, and for ours two fronts. What is found stands in the commands and the notes.
+ */
+async function tune(context: BenchContext, row: Row, servers: readonly RowServer[]): Promise<RowServer[]> {
+  const tuned: RowServer[] = [];
+  for (const spec of servers) {
+    let best: Split & { rate: number } = { workers: spec.workers, fronts: spec.fronts, rate: 0 };
+    const said: string[] = [];
+    for (const split of spec.workers === undefined ? splitsFor(row.cores, spec.ours) : []) {
+      if (context.signal.aborted) return tuned;
+      try {
+        const { requestsPerSecond: rate } = await turn(context, row, { ...spec, ...split }, 0);
+        said.push(`${splitText(split)}: ${Math.round(rate).toLocaleString("en")}/s`);
+        if (rate > best.rate) best = { ...split, rate };
+      } catch (error) {
+        if (!(error instanceof PlainError)) throw error;
+        said.push(`${splitText(split)}: failed`);
+      }
+    }
+    if (said.length > 0) {
+      const note = `${row.name}, ${spec.title}: ${splitText(best)} (tried ${said.join("; ")})`;
+      context.progress(note);
+      context.result.notes.push(note);
+    }
+    tuned.push({ ...spec, workers: best.workers, fronts: best.fronts });
+  }
+  context.plan.drop("");
+  return tuned;
 }
 
 /** Runs one workload on `cores` cores into `context.result`; what is done stays there when it is interrupted. */
@@ -231,6 +272,8 @@ export async function runRow(context: BenchContext, workload: Workload, cores: n
     const note = `${left} left for the load generator beside servers on ${cores}: see who was busy.`;
     if (!result.notes.includes(note)) result.notes.push(note);
   }
-  await rounds(context, { name, workload, cores, layout, provision, tool }, servers);
+  const row: Row = { name, workload, cores, layout, provision, tool };
+  const tuned = context.settings.tune && workload.workers === undefined ? await tune(context, row, servers) : servers;
+  await rounds(context, row, tuned);
   context.plan.drop(name);
 }

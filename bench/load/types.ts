@@ -159,6 +159,8 @@ export interface Settings {
   readonly memoryRounds: number;
   /** Numbers of server cores that the workload rows run on; those that leave none to the generator are left out. */
   readonly cores?: readonly number[];
+  /** Find each server's number of workers in each row first. */
+  readonly tune?: boolean;
 }
 
 /** How much of the run is done: for the time to go. */

@@ -25,6 +25,8 @@ export interface Workload {
   readonly connections: number;
   /** Rows only with these numbers of server cores; undefined: with all that are asked for. */
   readonly cores?: readonly number[];
+  /** So many worker processes, whatever pays; undefined: as each server's configuration says. */
+  readonly workers?: number;
   /** Each `every`-th request is this one. */
   readonly mix?: { readonly request: RequestSpec; readonly every: number };
   /** Clients beside the load that send slowly. */
@@ -135,10 +137,11 @@ export const PYTHON_WORKLOADS: readonly Workload[] = [
   {
     ...PLAIN,
     name: "python/slow-mix",
-    about: "GET, 13 bytes; each 100th request takes 100 ms of processor time; two cores",
+    about: "GET, 13 bytes; each 100th request takes 100 ms of processor time; two workers",
     request: get("/"),
     body: HELLO,
     cores: [2],
+    workers: 2,
     mix: { request: get("/slow"), every: 100 },
   },
 ];
