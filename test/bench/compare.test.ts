@@ -1,0 +1,146 @@
+/** Two runs compared, ratios judged against recorded ones, and the goals of the Python rows. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chosenPairs } from "../../bench/check.ts";
+import { changes, differentConditions, isWide, renderDifference } from "../../bench/compare.ts";
+import { outcomes } from "../../bench/goals.ts";
+import { PYTHON_GOALS } from "../../bench/goals-python.ts";
+import { spread } from "../../bench/load/stats.ts";
+import type { HttpSample } from "../../bench/load/types.ts";
+import { listOf, settingsFrom } from "../../bench/options.ts";
+import { renderReport } from "../../bench/report.ts";
+import { judge, judgeAll, mergeRatios, ratiosOf, resolution } from "../../bench/verdict.ts";
+import { rates, result, row, SAMPLE, suite, tails } from "./fixtures.ts";
+
+const OURS = "ringcorn-bun-python";
+
+test("a spread is wide from a tenth of the median on", () => {
+  assert.equal(isWide({ count: 3, q1: 95, median: 100, q3: 105 }), false);
+  assert.equal(isWide({ count: 3, q1: 94, median: 100, q3: 105 }), true);
+});
+
+test("a wide row is marked in the report, and the mark is explained", () => {
+  const wide = renderReport(result({ "python/hello@1": row({ uvicorn: rates(50, 100, 200) }) }));
+  assert.match(wide, /uvicorn +\| 100 \(75 to 150\) \(!\)/);
+  assert.match(wide, /\(!\) marks/);
+  const steady = renderReport(result({ "python/hello@1": row({ uvicorn: rates(99, 100, 101) }) }));
+  assert.doesNotMatch(steady, /\(!\)/);
+});
+
+test("errors are shown by their kind", () => {
+  const failing: HttpSample[] = [{ ...SAMPLE, errors: 7, wrongStatus: 5, socketErrors: 2 }];
+  assert.match(
+    renderReport(result({ "python/hello@1": row({ uvicorn: failing }) })),
+    /7 \(5 wrong status, 2 sockets\)/,
+  );
+});
+
+test("missing peers are counted and named with the reason", () => {
+  const text = renderReport(result({}, { missing: { granian: "no wheel", uws: "in no registry" } }));
+  assert.match(text, /missing: 2 peers/);
+  assert.match(text, /- granian: no wheel/);
+});
+
+test("a change is clear only when the quartiles lie apart", () => {
+  const before = result({ a: suite({ x: rates(100, 101, 102), y: rates(90, 100, 110) }) });
+  const after = result({ a: suite({ x: rates(110, 111, 112), y: rates(95, 105, 115) }) });
+  const [x, y] = changes(before, after);
+  assert.equal(x.clear, true);
+  assert.equal(y.clear, false);
+  const text = renderDifference(before, after);
+  assert.match(text, /\+9\.9 % \| faster/);
+  assert.match(text, /\+5\.0 % \| within the spread/);
+});
+
+test("what only one run measured is in no difference", () => {
+  assert.deepEqual(changes(result({ a: suite({ x: rates(1) }) }), result({ b: suite({ x: rates(1) }) })), []);
+  assert.match(renderDifference(result({}), result({})), /no row in common/);
+});
+
+test("other conditions are named", () => {
+  const before = result({});
+  const after = result({}, { machine: { ...before.machine, cores: 8, versions: { bun: "1.5.0", deno: "2.9.6" } } });
+  assert.deepEqual(differentConditions(before, after), ["cores: 4 then, 8 now", "bun: 1.4.5 then, 1.5.0 now"]);
+});
+
+const RECORDED = { q1: 0.98, median: 1, q3: 1.02 };
+
+for (const [what, values, verdict] of [
+  ["the same", [0.97, 1, 1.03], "ok"],
+  ["a little less, within what is tolerated", [0.96, 0.965, 0.97], "ok"],
+  ["clearly less", [0.88, 0.9, 0.92], "fell"],
+  ["less, but too wide to tell", [0.7, 0.9, 1.2], "ok"],
+  ["clearly more", [1.1, 1.12, 1.14], "better"],
+  ["nothing", [], "not measured"],
+] as const) {
+  test(`bench:check: ${what} is "${verdict}"`, () => {
+    assert.equal(judge(RECORDED, spread(values)), verdict);
+  });
+}
+
+const PAIR = { suite: "a", ours: "x", theirs: "y" };
+
+test("bench:check fails for a fall and for rows of ours that did not run, not for a peer that can't be had", () => {
+  const recorded = [{ ...PAIR, ...RECORDED }];
+  const at = (rate: number) => result({ a: suite({ x: rates(rate, rate, rate), y: rates(100, 100, 100) }) });
+  assert.equal(judgeAll(recorded, at(100))[0].failed, false);
+  assert.equal(judgeAll(recorded, at(80))[0].failed, true);
+  assert.equal(judgeAll(recorded, result({}))[0].failed, true);
+  assert.equal(judgeAll(recorded, result({}, { missing: { y: "no wheel" } }))[0].failed, false);
+});
+
+test("what is recorded is the ratio by rounds, and replaces only its own pair", () => {
+  const found = ratiosOf(result({ a: suite({ x: rates(90, 110), y: rates(100, 100) }) }), [PAIR]);
+  assert.deepEqual(found, [{ ...PAIR, q1: 0.95, median: 1, q3: 1.05 }]);
+  const other = { ...PAIR, suite: "b", q1: 1, median: 1, q3: 1 };
+  const merged = mergeRatios([{ ...PAIR, q1: 9, median: 9, q3: 9 }, other], found);
+  assert.deepEqual(merged, [...found, other]);
+});
+
+test("the least fall that a run could have seen is its widest ratio", () => {
+  const recorded = [{ ...PAIR, ...RECORDED }];
+  const judged = judgeAll(recorded, result({ a: suite({ x: rates(90, 110), y: rates(100, 100) }) }));
+  assert.ok(Math.abs(resolution(judged) - 0.1) < 1e-9);
+});
+
+test("bench:check takes a row's name with and without its cores", () => {
+  const suites = (only: string) => [...new Set(chosenPairs(only).map((pair) => pair.suite))];
+  assert.deepEqual(suites("python/hello"), ["python/hello@1"]);
+  assert.deepEqual(suites("http"), ["http/hello", "http/pipelined"]);
+  assert.throws(() => chosenPairs("nothing"), /names none/);
+});
+
+function reached(http: Parameters<typeof result>[0], what: string): boolean | undefined {
+  const found = outcomes(result(http)).find((outcome) => outcome.what.startsWith(what));
+  assert.ok(found !== undefined, `there is a goal ${what}`);
+  return found.reached;
+}
+
+test("hello must be 1.15 times uvicorn's on one core and on two, and as fast on three", () => {
+  const at = (rate: number, cores: number) => {
+    const name = `python/hello@${cores}`;
+    return reached({ [name]: row({ [OURS]: rates(rate), uvicorn: rates(100) }, cores) }, `${name}, requests/s`);
+  };
+  assert.deepEqual([at(114, 1), at(115, 1), at(114, 2), at(115, 2)], [false, true, false, true]);
+  assert.deepEqual([at(99, 3), at(100, 3)], [false, true]);
+});
+
+test("the tail of the mix must be half of uvicorn's at most", () => {
+  const at = (us: number) =>
+    reached({ "python/slow-mix@2": row({ [OURS]: tails(us), uvicorn: tails(1000) }, 2) }, "python/slow-mix@2, p99.9");
+  assert.deepEqual([at(500), at(501)], [true, false]);
+});
+
+test("there are goals for every Python row, and none for hello against granian", () => {
+  const rows = new Set(PYTHON_GOALS.map((goal) => goal.suite.split("@")[0]));
+  assert.equal(rows.size, 11);
+  assert.ok(!PYTHON_GOALS.some((goal) => goal.suite.startsWith("python/hello@") && goal.theirs === "granian"));
+  assert.ok(PYTHON_GOALS.some((goal) => goal.suite === "python/flask@3" && goal.theirs === "granian-wsgi"));
+});
+
+test("the numbers of cores can be chosen, and must be numbers", () => {
+  assert.deepEqual(settingsFrom({ cores: "1,2" }).cores, [1, 2]);
+  assert.deepEqual(settingsFrom({}).cores, [1, 2, 3]);
+  assert.throws(() => settingsFrom({ cores: "1,x" }), /whole number/);
+  assert.throws(() => listOf("against", "a,,b"), /commas/);
+});
