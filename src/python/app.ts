@@ -59,8 +59,8 @@ export async function startPythonApp(runtime: AppRuntime, logger: Logger, option
 }
 
 function settingsOf(options: PythonOptions): WorkerSettings {
-  const { target, appDir, factory, lifespan, loop, threads, logConfig, workers } = options;
-  return { target, appDir, factory, interface: options.interface, lifespan, loop, threads, logConfig, workers };
+  const { target, appDir, factory, lifespan, loop, threads, logConfig, workers, reload } = options;
+  return { target, appDir, factory, interface: options.interface, lifespan, loop, threads, logConfig, workers, reload };
 }
 
 /** What a process can be given: the variables that are set. */

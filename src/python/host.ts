@@ -32,6 +32,8 @@ export interface WorkerSettings {
   readonly threads?: number;
   readonly logConfig?: string;
   readonly workers?: number;
+  /** For development: to be ready soon counts more than to be lean. */
+  readonly reload?: boolean;
 }
 
 /** What a worker tells when it is ready. */
@@ -85,6 +87,10 @@ export class WorkerHost implements wire.RecordTaker, Member {
   loadedAt = 0;
   readyAt = 0;
   drainBy = Number.POSITIVE_INFINITY;
+  /** Resident memory when it was ready; 0: not asked. */
+  bornBytes = 0;
+  /** That it loads for long has been told. */
+  isSlowTold = false;
   /** Others get the new requests, while there are any. */
   isBusy = false;
   readonly pulse: Pulse;

@@ -1,4 +1,5 @@
 /** Where workers come from: new processes; to reload, one whose interpreter has started already. */
+import { PlainError } from "../runtime/types.ts";
 import { type HostOptions, type HostOwner, MOST_REQUESTS, WorkerHost, type WorkerSettings } from "./host.ts";
 import type { CheckRuntime } from "./rounds.ts";
 
@@ -50,7 +51,12 @@ export class Nursery {
   prepare(): void {
     if (this.#spare !== undefined || this.#closed) return;
     const environment = this.#options.env();
-    this.#spare = { host: this.#make(environment, true), environment: JSON.stringify(environment) };
+    try {
+      this.#spare = { host: this.#make(environment, true), environment: JSON.stringify(environment) };
+    } catch (error) {
+      // The next worker's own start tells.
+      if (!(error instanceof PlainError)) throw error;
+    }
   }
 
   /** Whether the host that is gone was the spare one. */

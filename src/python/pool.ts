@@ -11,7 +11,7 @@ import type { Exchange } from "./exchange.ts";
 import type { HostOwner, WorkerFacts, WorkerHost } from "./host.ts";
 import { plan } from "./lineup.ts";
 import { Nursery, type NurseryOptions } from "./nursery.ts";
-import { type CheckLimits, type CheckRuntime, checkUp } from "./rounds.ts";
+import { type CheckLimits, type CheckRuntime, checkUp, residentBytes } from "./rounds.ts";
 
 export interface PoolOptions extends NurseryOptions, CheckLimits {
   readonly workers: number;
@@ -31,8 +31,8 @@ export const FIRST_BACKOFF_MS = 100;
 export const LONGEST_BACKOFF_MS = 10_000;
 /** How often the workers are looked at; more often where a timeout is shorter. */
 const LOOK_MS = 1_000;
-/** A look that is so late was held up with this whole process (Ctrl-Z, a suspended machine): the workers were, too. */
-const PAUSED_MS = 10_000;
+/** A look that is later than this and two looks was held up with this process (Ctrl-Z, a machine without time to give). */
+const LATE_MS = 500;
 /** After a reload, what is left of the old code's answers gets this long: streams have no end of their own. */
 const RELOAD_PATIENCE_MS = 5_000;
 const NOT_NEEDED = "it is not needed any more";
@@ -58,6 +58,7 @@ export class WorkerPool implements HostOwner {
   #deaths = 0;
   #diedAt = 0;
   #lookedAt = 0;
+  readonly #lookMs: number;
   /** No worker is started before this one fires. */
   #retry: ReturnType<typeof setTimeout> | undefined;
   #rounds: ReturnType<typeof setInterval> | undefined;
@@ -67,6 +68,7 @@ export class WorkerPool implements HostOwner {
     this.#logger = logger;
     this.#options = options;
     this.#wanted = options.workers;
+    this.#lookMs = options.workerTimeoutMs > 0 ? Math.min(LOOK_MS, options.workerTimeoutMs / 4) : LOOK_MS;
     this.#crashes = new CrashReport(logger);
     this.#nursery = new Nursery(runtime, this, options);
     this.#dispatcher = new Dispatcher(options, (host) => this.#leave(host));
@@ -80,9 +82,7 @@ export class WorkerPool implements HostOwner {
     this.#starting = Promise.withResolvers();
     const { promise } = this.#starting;
     this.#arrange();
-    const { workerTimeoutMs } = this.#options;
-    const pauseMs = workerTimeoutMs > 0 ? Math.min(LOOK_MS, workerTimeoutMs / 4) : LOOK_MS;
-    if (this.#phase !== "stopping") this.#rounds = setInterval(() => this.look(), pauseMs);
+    if (this.#phase !== "stopping") this.#rounds = setInterval(() => this.look(), this.#lookMs);
     return promise;
   }
 
@@ -225,7 +225,8 @@ export class WorkerPool implements HostOwner {
   /** One look at how the workers fare; done once a second. */
   look(): void {
     const now = this.#runtime.now();
-    if (now - this.#lookedAt > PAUSED_MS) for (const { pulse } of this.#members) pulse.begin(now);
+    // What the workers have said meanwhile is still unread, or they were held up too.
+    if (now - this.#lookedAt > 2 * this.#lookMs + LATE_MS) for (const { pulse } of this.#members) pulse.begin(now);
     this.#lookedAt = now;
     for (const host of [...this.#members]) {
       const finding = checkUp(host, now, this.#runtime, this.#options);
@@ -249,7 +250,8 @@ export class WorkerPool implements HostOwner {
 
   // ---- what hosts tell -------------------------------------------------------------------------------------
 
-  ready(_host: WorkerHost, facts: WorkerFacts): void {
+  ready(host: WorkerHost, facts: WorkerFacts): void {
+    if (this.#options.maxRssBytes > 0) host.bornBytes = residentBytes(this.#runtime, host.pid);
     if (this.#phase === "starting") this.#phase = "running";
     this.#starting?.resolve(facts);
     this.#starting = undefined;

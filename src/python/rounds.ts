@@ -23,6 +23,10 @@ export interface Finding {
 /** Linux counts processor time for users in hundredths of a second (USER_HZ), whatever the kernel's own clock. */
 const TICK_MS = 10;
 const MEGABYTE = 1024 * 1024;
+/** A worker is never ended for loading; that it takes so long may be news. */
+export const SLOW_LOAD_MS = 60_000;
+/** An application that is above the limit when it has just started is let grow by this factor: else it would be replaced without end. */
+const GROWTH = 1.1;
 
 /** How a worker fares; undefined when there is nothing to say. Sets `isBusy`. */
 export function checkUp(
@@ -35,6 +39,7 @@ export function checkUp(
     const text = `Worker ${host.pid} did not finish in time and is killed, with ${host.inFlight} requests in flight.`;
     return { act: "kill", level: "warning", text };
   }
+  if (host.state === "loading") return slowLoad(host, now);
   if (host.state !== "ready") return undefined;
   const cpu = host.pulse.isSilent(now) ? processorMs(runtime, host.pid) : undefined;
   const health = host.pulse.judge(now, limits.workerTimeoutMs, cpu);
@@ -49,6 +54,13 @@ export function checkUp(
   return host.leaving === undefined ? limitReached(host, now, runtime, limits) : undefined;
 }
 
+function slowLoad(host: WorkerHost, now: number): Finding | undefined {
+  if (host.isSlowTold || now - host.loadedAt < SLOW_LOAD_MS) return undefined;
+  host.isSlowTold = true;
+  const text = `Worker ${host.pid} has been loading the application for ${SLOW_LOAD_MS / 1000} s; it is waited for.`;
+  return { act: "nothing", level: "warning", text };
+}
+
 function limitReached(
   host: WorkerHost,
   now: number,
@@ -59,8 +71,9 @@ function limitReached(
     return { act: "replace", level: "debug", text: `Worker ${host.pid} has reached its lifetime and is replaced.` };
   }
   const resident = maxRssBytes > 0 ? residentBytes(runtime, host.pid) : 0;
-  if (resident <= maxRssBytes) return undefined;
-  const [used, most] = [resident, maxRssBytes].map((bytes) => `${(bytes / MEGABYTE).toFixed(1)} MB`);
+  const limit = Math.max(maxRssBytes, host.bornBytes > maxRssBytes ? GROWTH * host.bornBytes : 0);
+  if (resident <= limit) return undefined;
+  const [used, most] = [resident, limit].map((bytes) => `${(bytes / MEGABYTE).toFixed(1)} MB`);
   const text = `Worker ${host.pid} uses ${used} of memory, more than ${most}, and is replaced.`;
   return { act: "replace", level: "info", text };
 }

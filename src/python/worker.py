@@ -196,7 +196,8 @@ class Worker:
             "app": shown,
         }
         # What is there now stays: later collections need not look at it.
-        gc.collect()
+        if not self.settings.get("reload"):
+            gc.collect()
         gc.freeze()
         self._put_json(wire.READY, facts)
         await self._ended.wait()

@@ -193,6 +193,20 @@ test("a worker is replaced at the end of its lifetime, and when it uses too much
   await end(bench);
 });
 
+test("an application that is above the memory limit from its start is not replaced without end", async () => {
+  const megabytes = (count: number) => files.set("/proc/1000/status", `VmRSS:\t${count * 1024} kB\n`);
+  megabytes(200);
+  const bench = await start({ maxRssBytes: 100 * 1024 * 1024 });
+  megabytes(215);
+  bench.pool.look();
+  assert.equal(bench.workers.length, 1);
+  megabytes(225);
+  bench.pool.look();
+  assert.equal(bench.workers.length, 2);
+  files.clear();
+  await end(bench);
+});
+
 test("a successor that fails leaves the old one, and is tried again later", async () => {
   const bench = await start({ lifetimeMs: 1_000 });
   putForward(1_000);
@@ -270,12 +284,16 @@ test("a worker that loads for long is no stuck one", async () => {
   const bench = await start({ workers: 1, workerTimeoutMs: 1_000 });
   bench.pool.grow();
   await turn();
-  for (let i = 0; i < 10; i++) {
-    putForward(10_000);
+  for (let i = 0; i < 300; i++) {
+    putForward(250);
     beat(bench.workers[0], 0, 1);
     bench.pool.look();
   }
   assert.deepEqual(bench.workers[1].killed, []);
+  assert.deepEqual(bench.log, [
+    "Workers: 2.",
+    "Worker 1001 has been loading the application for 60 s; it is waited for.",
+  ]);
   await end(bench);
 });
 
