@@ -143,7 +143,7 @@ class Connection implements SocketHandler, CycleHost {
     const { local } = this.#socket;
     fields.refresh(Date.now());
     const scope = scopes.http(this.#parser, [host, port], [local.host, local.port], false);
-    this.#cycle = new HttpCycle(this, scope, this.#parser.keepAlive, this.#parser.expectContinue);
+    this.#cycle = HttpCycle.open(this, scope, this.#parser);
     this.#cycle.run(app);
   }
 

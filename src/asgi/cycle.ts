@@ -6,16 +6,28 @@ import { SLOT_DATA, SLOT_END } from "../channel/layout.ts";
 import type { ByteRing } from "../channel/ring.ts";
 import { Waiters } from "../channel/waiters.ts";
 import * as wire from "../protocol/http1/encoder.ts";
-import { ClientDisconnected } from "./errors.ts";
+import type { CycleHost } from "./cycle-host.ts";
+import { ClientDisconnected, ProtocolViolation } from "./errors.ts";
 import { ResponseSender } from "./response.ts";
-import { DONE } from "./response-states.ts";
-import type { Application, HeaderPair, HttpReceiveEvent } from "./types.ts";
+import { DONE, RESPONSE_EXPECTATION } from "./response-states.ts";
+import type { Application, HeaderPair, HttpReceiveEvent, HttpScope } from "./types.ts";
 
 const NO_BYTES = new Uint8Array(0);
 /** Body pieces smaller than this are joined with those behind them. */
 const JOIN_BELOW_BYTES = 4 * 1024;
 /** At most this many bytes are joined into one event. */
 const JOIN_BYTES = 64 * 1024;
+
+/** Cycles that are done are used again, up to so many: making one costs more than the rest of a request's bookkeeping. */
+const KEPT_CYCLES = 256;
+const spare: HttpCycle[] = [];
+
+const DISCONNECT: HttpReceiveEvent = { type: "http.disconnect" };
+
+interface Persistence {
+  readonly keepAlive: boolean;
+  readonly expectContinue: boolean;
+}
 
 export class HttpCycle extends ResponseSender {
   /** Trailers of the complete request, when it had any. */
@@ -25,51 +37,62 @@ export class HttpCycle extends ResponseSender {
   #waiters: Waiters<HttpReceiveEvent> | null = null;
   #bodyDelivered = false;
   #disconnected = false;
+  /** Counts its requests: what an application keeps of an earlier one must not act on a later one. */
+  #serial = 0;
+  readonly #onReturned = () => this.#returned();
+  readonly #onRaised = (error: unknown) => this.#raised(error);
+
+  /** @param head what the request's head says of its connection */
+  static open(host: CycleHost, scope: HttpScope, head: Persistence): HttpCycle {
+    const cycle = spare.pop() ?? new HttpCycle();
+    cycle.take(host, scope, head.keepAlive, head.expectContinue);
+    cycle.#bodyDelivered = false;
+    return cycle;
+  }
 
   protected ended(): void {
-    this.#waiters?.wakeAll({ type: "http.disconnect" });
+    this.#waiters?.wakeAll({ ...DISCONNECT });
   }
 
   /** Calls the application. What it throws, now or later, ends here. */
   run(app: Application): void {
     let running: Promise<void> | void;
+    const serial = this.#serial;
     try {
       running = app(
         this.scope,
-        () => this.receive(),
-        (event) => this.send(event),
+        () => (this.#serial === serial ? this.receive() : Promise.resolve({ ...DISCONNECT })),
+        (event) => (this.#serial === serial ? this.send(event) : refuseLate()),
       );
     } catch (error) {
       this.#raised(error);
       return;
     }
-    if (running instanceof Promise) this.#await(running);
+    if (running instanceof Promise) running.then(this.#onReturned, this.#onRaised);
     else this.#returnedOdd(running);
-  }
-
-  #await(running: Promise<unknown>): void {
-    running.then(
-      () => this.#returned(),
-      (error: unknown) => this.#raised(error),
-    );
   }
 
   /** No promise: nothing, which is the end, or a thenable of somebody's own. */
   #returnedOdd(running: unknown): void {
-    if (typeof running === "object" && running !== null) this.#await(Promise.resolve(running));
+    if (typeof running === "object" && running !== null)
+      Promise.resolve(running).then(this.#onReturned, this.#onRaised);
     else this.#returned();
   }
 
   #returned(): void {
-    if (this.state === DONE) return;
-    if (this.sending !== null) {
-      this.sending.then(
-        () => this.#returned(),
-        (error: unknown) => this.#raised(error),
-      );
-      return;
-    }
-    this.#fail(this.unheard);
+    if (this.state === DONE) {
+      if (this.reusable && this.letGo) this.#retire();
+    } else if (this.sending !== null) this.sending.then(this.#onReturned, this.#onRaised);
+    else this.#fail(this.unheard);
+  }
+
+  /** The response is complete and the application has returned: another request may have this object. */
+  #retire(): void {
+    this.reusable = false;
+    this.#serial++;
+    this.requestTrailers = undefined;
+    this.release();
+    if (spare.length < KEPT_CYCLES) spare.push(this);
   }
 
   #raised(error: unknown): void {
@@ -86,13 +109,14 @@ export class HttpCycle extends ResponseSender {
   // ---- receiving -------------------------------------------------------------------------------------------
 
   receive(): Promise<HttpReceiveEvent> {
-    if (this.state === DONE) return Promise.resolve({ type: "http.disconnect" });
+    if (this.state === DONE) return Promise.resolve({ ...DISCONNECT });
     if (!this.#bodyDelivered && this.#waiters?.any !== true) {
       const event = this.#takeBody();
       if (event !== null) return Promise.resolve(event);
       if (!this.#disconnected) this.#sayContinue();
     }
-    if (this.#disconnected) return Promise.resolve({ type: "http.disconnect" });
+    if (this.#disconnected) return Promise.resolve({ ...DISCONNECT });
+    this.reusable = false;
     this.#waiters ??= new Waiters<HttpReceiveEvent>();
     return this.#waiters.park();
   }
@@ -111,11 +135,13 @@ export class HttpCycle extends ResponseSender {
   disconnect(): void {
     if (this.#disconnected) return;
     this.#disconnected = true;
-    this.#waiters?.wakeAll({ type: "http.disconnect" });
+    this.reusable = false;
+    this.#waiters?.wakeAll({ ...DISCONNECT });
   }
 
   /** The socket is gone or given to somebody else: nothing of this cycle may touch it again. */
   detach(): void {
+    this.reusable = false;
     this.gone = true;
     this.state = DONE;
     this.disconnect();
@@ -168,3 +194,12 @@ export class HttpCycle extends ResponseSender {
     return joined;
   }
 }
+
+/** `send` of an application that has returned, after its response was complete. */
+function refuseLate(): Promise<void> {
+  const refused = Promise.reject<void>(new ProtocolViolation(`unexpected event: ${RESPONSE_EXPECTATION.done}`));
+  refused.catch(noop);
+  return refused;
+}
+
+function noop(): void {}

@@ -30,36 +30,44 @@ const FILE_CHUNK_BYTES = 64 * 1024;
 
 const RESOLVED: Promise<void> = Promise.resolve();
 
+/** Between two requests. */
+const NO_SCOPE = Object.freeze({}) as unknown as HttpScope;
+const NOBODY = Object.freeze({ out: undefined, encoder: undefined }) as unknown as CycleHost;
+
 export abstract class ResponseSender {
-  readonly scope: HttpScope;
+  scope: HttpScope = NO_SCOPE;
   /** What server and logs go by, whatever the application does to its scope. */
-  readonly method: string;
-  readonly rawPath: Uint8Array;
-  readonly query: Uint8Array;
-  readonly client: HttpScope["client"];
-  readonly version: string;
-  readonly isHead: boolean;
+  method = "";
+  rawPath: Uint8Array = NO_BYTES;
+  query: Uint8Array = NO_BYTES;
+  client: HttpScope["client"] = null;
+  version = "";
+  isHead = false;
   /** The connection may serve another request after this one. */
-  keepAlive: boolean;
+  keepAlive = false;
   /** 100 (Continue) is still owed: sent when the application first asks for the body. */
-  owesContinue: boolean;
+  owesContinue = false;
   /** Status of the response, 0 before `http.response.start`. */
   status = 0;
   /** A number of response-states.ts. */
-  state: number = states.IDLE;
+  state: number = states.DONE;
   /** Its head has left or is about to: it can't be replaced by an error response. */
   committed = false;
+  /** Its host holds it no more. */
+  letGo = false;
 
-  protected readonly host: CycleHost;
-  protected readonly out: OutBuffer;
+  protected host: CycleHost = NOBODY;
+  protected out: OutBuffer = NOBODY.out;
+  /** No promise of its own refers to it. */
+  protected reusable = false;
   /** The socket is gone, or given to somebody else. */
   protected gone = false;
   /** What the last refused `send` threw. */
   protected unheard: unknown = undefined;
   /** A `send` that waits for the client; later ones queue behind it. */
   protected sending: Promise<void> | null = null;
-  readonly #encoder: HeadEncoder;
-  readonly #isOneZero: boolean;
+  #encoder: HeadEncoder = NOBODY.encoder;
+  #isOneZero = false;
   /** An application's iterable is being read: what it sends meanwhile comes after it. */
   #encoding = false;
   #wantsTrailers = false;
@@ -68,7 +76,8 @@ export abstract class ResponseSender {
   /** Bytes still owed of a sized body; -1 when it is not sized. */
   #owed = -1;
 
-  constructor(host: CycleHost, scope: HttpScope, keepAlive: boolean, owesContinue: boolean) {
+  /** For another request. */
+  protected take(host: CycleHost, scope: HttpScope, keepAlive: boolean, owesContinue: boolean): void {
     this.host = host;
     this.out = host.out;
     this.#encoder = host.encoder;
@@ -82,6 +91,24 @@ export abstract class ResponseSender {
     this.version = scope.http_version;
     this.isHead = scope.method === "HEAD";
     this.#isOneZero = scope.http_version === "1.0";
+    this.state = states.IDLE;
+    this.status = 0;
+    this.committed = false;
+    this.reusable = true;
+    this.letGo = false;
+    this.#wantsTrailers = false;
+    this.#owed = -1;
+  }
+
+  /** Lets go of its request. */
+  protected release(): void {
+    this.host = NOBODY;
+    this.out = NOBODY.out;
+    this.#encoder = NOBODY.encoder;
+    this.scope = NO_SCOPE;
+    this.rawPath = NO_BYTES;
+    this.query = NO_BYTES;
+    this.unheard = undefined;
   }
 
   /** The response is complete: what waits in `receive` must learn that. */
@@ -111,6 +138,7 @@ export abstract class ResponseSender {
   }
 
   #afterEncoding(event: SendEvent): Promise<void> {
+    this.reusable = false;
     const later = RESOLVED.then(() => this.send(event));
     later.catch(noop);
     return later;
@@ -125,6 +153,7 @@ export abstract class ResponseSender {
   }
 
   #waitFor(waiting: Promise<void>): Promise<void> {
+    this.reusable = false;
     const settled = () => {
       if (this.sending === waiting) this.sending = null;
     };
@@ -281,10 +310,7 @@ export abstract class ResponseSender {
     if (this.#owed >= 0) this.#owed -= length;
     const closing = last && this.#chunked ? (this.#wantsTrailers ? wire.LAST_CHUNK_LINE : wire.LAST_CHUNK) : NO_BYTES;
     if (!this.#chunked) return length === 0 ? null : this.#putBytes(body, 0, NO_BYTES);
-    if (length === 0) {
-      if (closing.length === 0) return null;
-      return this.#putBytes(closing, 0, NO_BYTES);
-    }
+    if (length === 0) return closing.length === 0 ? null : this.#putBytes(closing, 0, NO_BYTES);
     if (!out.ensure(wire.CHUNK_LINE_BYTES)) return this.#putLater(body, closing);
     wire.putChunkLine(out, length);
     out.commit();

@@ -5,6 +5,7 @@ import type { Http1Parser } from "../protocol/http1/parser.ts";
 import { ABSOLUTE, METHODS } from "../protocol/http1/parser.ts";
 import { NAME_X_FORWARDED_FOR, NAME_X_FORWARDED_PROTO } from "../protocol/http1/tables.ts";
 import { HeaderList } from "./headers.ts";
+import { PathCache } from "./path-cache.ts";
 import { forwardedScheme, type TrustedPeers } from "./proxy.ts";
 import { Slab } from "./slab.ts";
 import type { AsgiVersions, Extensions, HttpScope, State } from "./types.ts";
@@ -28,6 +29,8 @@ export const EXTENSIONS_HTTP_1_0: Extensions = Object.freeze({
   "http.response.debug": NOTHING,
 });
 
+/** Paths up to here are copied where that costs less than a view. */
+const SHORT_PATH_BYTES = 32;
 const NO_BYTES = new Uint8Array(0);
 const SLASH = new Uint8Array([0x2f]);
 const UTF8 = new TextDecoder();
@@ -42,9 +45,12 @@ export class ScopeBuilder {
   readonly #trusted: TrustedPeers | undefined;
   readonly #latin1: (bytes: Uint8Array, start: number, end: number) => string;
   readonly #ownsChunks: boolean;
+  /** Where a short array of its own costs less than a view: on Bun, and not on Deno, as it happens with `ownsChunks`. */
+  readonly #copyCostsLess: boolean;
   readonly #state: State;
   readonly #stateIsEmpty: boolean;
   readonly #slab = new Slab();
+  readonly #paths: PathCache;
 
   /**
    * @param latin1 decodes bytes to the characters of the same number
@@ -60,7 +66,9 @@ export class ScopeBuilder {
     trusted: TrustedPeers | undefined,
   ) {
     this.#latin1 = latin1;
+    this.#paths = new PathCache(latin1);
     this.#ownsChunks = ownsChunks;
+    this.#copyCostsLess = ownsChunks;
     this.#rootPath = rootPath;
     this.#rootPathBytes = ASCII.encode(rootPath);
     this.#state = state;
@@ -122,12 +130,15 @@ export class ScopeBuilder {
   }
 
   #path(head: Uint8Array, start: number, end: number, hasPercent: boolean): string {
-    const path = hasPercent ? percentDecode(head, start, end) : this.#latin1(head, start, end);
+    const path = hasPercent ? percentDecode(head, start, end) : this.#paths.text(head, start, end);
     return this.#rootPath === "" ? path : this.#rootPath + path;
   }
 
   #rawPath(head: Uint8Array, start: number, end: number): Uint8Array {
-    if (this.#rootPath === "") return head.subarray(start, end);
+    if (this.#rootPath === "")
+      return this.#copyCostsLess && end - start <= SHORT_PATH_BYTES
+        ? copy(head, start, end)
+        : head.subarray(start, end);
     return join(this.#rootPathBytes, head.subarray(start, end));
   }
 
@@ -154,6 +165,13 @@ export class ScopeBuilder {
     const client = addresses === "" ? undefined : this.#trusted?.clientOf(addresses);
     return { ...scope, client: client ?? scope.client, scheme: scheme ?? scope.scheme };
   }
+}
+
+/** Element by element: for few bytes. */
+function copy(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const own = new Uint8Array(end - start);
+  for (let i = 0; i < own.length; i++) own[i] = bytes[start + i];
+  return own;
 }
 
 function join(first: Uint8Array, second: Uint8Array): Uint8Array {

@@ -80,6 +80,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
       return;
     }
     this.#cycle = null;
+    cycle.letGo = true;
     this.#next();
   }
 
@@ -132,8 +133,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
 
   onDrain(): void {
     this.writeDeadline = 0;
-    const outlet = this.exchange?.outlet;
-    if (outlet !== undefined && !outlet.onDrain()) this.stuck();
+    if (this.exchange?.outlet.onDrain() === false) this.stuck();
     else if (this.phase === FINISHING) this.linger();
     else if (this.#hasInput() && !this.#mayNotParse()) this.context.gathering.wake(this);
     else this.#settle();
@@ -268,7 +268,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     this.#peer ??= identify(this.socket, context.options.uds, context.scopes);
     const { client, server, trusted } = this.#peer;
     const scope = context.scopes.http(parser, client, server, trusted);
-    this.#cycle = new HttpCycle(this, scope, parser.keepAlive, parser.expectContinue);
+    this.#cycle = HttpCycle.open(this, scope, parser);
     this.#bodyDone = false;
     intake.bodyBytes = 0;
     intake.ring.clear();
@@ -329,8 +329,8 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   }
 
   #onParseError(): void {
-    const error = this.exchange!.intake.parser.error!;
-    this.#reject(error.status, error.message);
+    const { status, message } = this.exchange!.intake.parser.error!;
+    this.#reject(status, message);
   }
 
   /** The input is bad or too late: answers if nothing has been answered, and ends the connection. */
@@ -428,7 +428,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     else this.#settle();
   }
 
-  /** What is left of the body is dropped, up to a bound, so that the connection can go on. */
+  /** What is left of the body is dropped, up to a bound: the connection can go on. */
   #startDiscarding(): void {
     this.#discarding = this.context.options.limits.lingerBytes + 1;
     this.exchange!.intake.ring.clear();
