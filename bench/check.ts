@@ -76,6 +76,8 @@ async function measure(pairs: readonly Pair[], values: Values): Promise<BenchRes
     "1",
     "--tools",
     tool,
+    // A short run is not the latest result.
+    "--scratch",
     "--json",
     json,
   ];

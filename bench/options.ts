@@ -12,6 +12,7 @@ export const OPTIONS = {
   cores: { type: "string" },
   compare: { type: "string" },
   html: { type: "string" },
+  scratch: { type: "boolean", default: false },
   tune: { type: "boolean", default: false },
   tools: { type: "string" },
   rounds: { type: "string" },
@@ -40,6 +41,7 @@ export const HELP = `npm run bench -- [options]
   --seconds N         whole seconds a load lasts (3; quick 1)
   --cpus S:L          core of the server and cores of the load generator, such as 0:2,3, where the server has one core
   --json FILE         write the raw samples there too (always kept in .bench/, with an HTML report beside them)
+  --scratch           keep nothing in .bench/: a trial must not become the latest result
   --compare FILE      print the difference to an earlier result
   --list              name the suites and servers
   --report [FILE]     print the report of an earlier result (.bench/latest.json)

@@ -195,11 +195,13 @@ async function runSuites(context: BenchContext, names: readonly string[]): Promi
   context.result.complete = !context.signal.aborted;
 }
 
-function save(result: BenchResult, extra: string | undefined): void {
+function save(result: BenchResult, extra: string | undefined, scratch: boolean): void {
   const text = `${JSON.stringify(result, null, 1)}\n`;
+  if (extra !== undefined) writeFileSync(extra, text);
+  if (scratch) return;
   const dated = join(RESULTS, result.startedAt.replaceAll(":", "-").slice(0, 19));
   mkdirSync(RESULTS, { recursive: true });
-  for (const path of [`${dated}.json`, LATEST, ...(extra === undefined ? [] : [extra])]) writeFileSync(path, text);
+  for (const path of [`${dated}.json`, LATEST]) writeFileSync(path, text);
   writeFileSync(`${dated}.html`, renderHtml(result));
   stderr.write(`Raw samples: ${dated}.json; report with charts: ${dated}.html\n`);
 }
@@ -248,7 +250,7 @@ async function main(): Promise<number> {
   await runSuites(context, suites);
   stdout.write(`${renderReport(context.result)}\n`);
   if (earlier !== undefined) stdout.write(`\n${renderDifference(earlier, context.result)}\n`);
-  save(context.result, values.json);
+  save(context.result, values.json, values.scratch);
   const failed = context.result.notes.some((note) => note.includes(" stopped: "));
   return interruption.signal.aborted ? 130 : failed ? 1 : 0;
 }
