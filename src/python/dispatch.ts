@@ -52,8 +52,15 @@ export class Dispatcher {
     const host = this.#queue.length === 0 && this.refusal === undefined ? this.#freest() : undefined;
     if (host !== undefined) this.#begin(host, exchange);
     else if (this.refusal !== undefined) this.refusal(exchange);
-    else if (this.#queue.length < this.#queueLength) this.#queue.push(exchange);
+    else if (this.#queue.length < this.#queueLength) this.#wait(exchange);
     else BUSY(exchange);
+  }
+
+  #wait(exchange: Exchange): void {
+    this.#queue.push(exchange);
+    exchange.wait(() => {
+      this.#queue = this.#queue.filter((other) => other !== exchange);
+    });
   }
 
   /** A worker may take one more. */

@@ -42,6 +42,9 @@ export class Exchange {
   readonly #headers: readonly HeaderPair[];
   #host: WorkerHost | null = null;
   #phase: Phase = "waiting";
+  #onGone: () => void = ignore;
+  /** The client has ended its half, or is gone. */
+  #clientEnded = false;
   #settle!: () => void;
   #fail!: (error: unknown) => void;
   /** A part of the request body that the worker has not been sent yet. */
@@ -88,13 +91,27 @@ export class Exchange {
     const length = out.length - start - wire.HEADER_BYTES;
     if (length <= wire.MOST_PAYLOAD_BYTES) out.header(start, length, wire.HEAD, flags, id, host.generation);
     else this.#splitHead(out, start, flags);
-    if (!hasBody) {
-      this.#bodyEnded = true;
-      // The end of the body, which needs no sending; the next event is the disconnect.
-      void this.#receive();
-      this.#ask();
-    } else if (flags & wire.ON_DEMAND) this.#credit = 0;
+    if (this.#clientEnded) host.disconnect(id, 0);
+    if (!hasBody) this.#watch();
+    else if (flags & wire.ON_DEMAND) this.#credit = 0;
     else this.#ask();
+  }
+
+  /** No worker may take it yet. `onGone` is called when its client goes meanwhile, where no body stands in between. */
+  wait(onGone: () => void): void {
+    this.#onGone = onGone;
+    if (!this.#bodyFlags().hasBody) this.#watch();
+  }
+
+  /** A request without a body: the next event but one is the disconnect. */
+  #watch(): void {
+    if (this.#clientEnded) return;
+    if (!this.#bodyEnded) {
+      this.#bodyEnded = true;
+      // The end of the body, which needs no sending.
+      void this.#receive();
+    }
+    this.#ask();
   }
 
   #bodyFlags(): { flags: number; hasBody: boolean } {
@@ -144,14 +161,16 @@ export class Exchange {
 
   /** Tells the worker whether the client has only ended its own half, or can't be answered any more. */
   #disconnected(): void {
-    const host = this.#host;
-    const { id } = this;
-    if (host === null) return;
+    this.#clientEnded = true;
     // An event without effect: all that is asked is whether it would arrive.
     this.#send({ type: "http.response.debug", info: {} }).then(ignore, (error: unknown) => {
-      if (error instanceof ClientDisconnected && this.#phase !== "over") host.disconnect(id, wire.GONE);
+      if (!(error instanceof ClientDisconnected) || this.#phase === "over") return;
+      if (this.#phase === "waiting") {
+        this.#finish();
+        this.#onGone();
+      } else this.#host?.disconnect(this.id, wire.GONE);
     });
-    host.disconnect(id, 0);
+    this.#host?.disconnect(this.id, 0);
   }
 
   /** Appends one BODY record if there is anything to send; returns whether more could be sent now. */

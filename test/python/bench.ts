@@ -1,5 +1,6 @@
 /** A pool whose workers, clients and clock the test plays. */
 import { type PoolOptions, WorkerPool } from "../../src/python/pool.ts";
+import * as wire from "../../src/python/wire.ts";
 import { FakeClient, type FakeWorker, fakeSpawn, turn } from "./fake.ts";
 
 /** A clock that a test can put forward, and a /proc of the test's making. */
@@ -81,3 +82,15 @@ export function send(
   pool.dispatch(client.exchange);
   return client;
 }
+
+const FAILURE = '{"message":"It failed to import.","traceback":"Traceback: <b> & line 1"}';
+
+/** A worker that can't start the application. */
+export function fail(worker: FakeWorker): void {
+  worker.say(wire.FAILED, 0, 0, FAILURE);
+  worker.exit(1);
+}
+
+/** Which workers were told to leave. */
+export const drained = ({ workers }: Bench): number[] =>
+  workers.flatMap((worker, i) => (worker.of(wire.DRAIN).length > 0 ? [i] : []));

@@ -1,12 +1,11 @@
-/** Replacement, limits, reload and the queue, with workers that the test plays. */
+/** Replacement, limits and the queue, with workers that the test plays. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ClientDisconnected } from "../../src/asgi/errors.ts";
 import { LONGEST_BACKOFF_MS, STEADY_MS } from "../../src/python/pool.ts";
 import * as wire from "../../src/python/wire.ts";
-import { type Bench, end, files, putForward, send, start } from "./bench.ts";
-import { type FakeClient, type FakeWorker, turn } from "./fake.ts";
-
-const FAILURE = '{"message":"It failed to import.","traceback":"Traceback: <b> & line 1"}';
+import { type Bench, drained, end, fail, files, putForward, send, start } from "./bench.ts";
+import { type FakeWorker, turn } from "./fake.ts";
 
 function beat(worker: FakeWorker, lagMs: number, cpuMs: number): void {
   const payload = new Uint8Array(wire.BEAT_BYTES);
@@ -15,14 +14,6 @@ function beat(worker: FakeWorker, lagMs: number, cpuMs: number): void {
   view.setBigUint64(8, BigInt(cpuMs * 1000), true);
   worker.say(wire.BEAT, 0, 0, payload);
 }
-
-function fail(worker: FakeWorker): void {
-  worker.say(wire.FAILED, 0, 0, FAILURE);
-  worker.exit(1);
-}
-
-const drained = ({ workers }: Bench): number[] =>
-  workers.flatMap((worker, i) => (worker.of(wire.DRAIN).length > 0 ? [i] : []));
 
 /** Lets each loading worker be ready, and each drained one leave, until nothing happens any more. */
 async function settle(bench: Bench): Promise<void> {
@@ -37,12 +28,6 @@ async function settle(bench: Bench): Promise<void> {
     for (const i of drained(bench)) bench.workers[i].exit(0);
     await turn();
   }
-}
-
-function headersOf(client: FakeClient): Map<string, string> {
-  const [begin] = client.sent;
-  assert.ok(begin?.type === "http.response.start");
-  return new Map([...(begin.headers ?? [])].map(([name, value]) => [String(name), String(value)]));
 }
 
 test("a replacement: successors one at a time, the old ones finish theirs", async () => {
@@ -320,104 +305,51 @@ test("a crash loop is told of a few times and then once, and starts come later a
   await end(bench);
 });
 
-test("to reload: requests wait for the new code, and what streams does not delay it", async () => {
-  const bench = await start({ reload: true });
-  await turn();
-  const streaming = send(bench.pool);
-  await turn();
-  bench.workers[0].respond(1, "begun", 0);
-  assert.equal(bench.workers.length, 2, "the interpreter of the next one");
-  assert.equal(bench.workers[1].of(wire.HELLO).length, 0);
-  bench.pool.reload();
+test("a client that goes while it waits gives its place away", async () => {
+  const bench = await start({ concurrency: 1, queueLength: 1 });
+  send(bench.pool);
   const waiting = send(bench.pool);
   await turn();
-  assert.deepEqual(drained(bench), [0]);
-  assert.equal(bench.workers.length, 2, "the spare one is taken");
-  assert.equal(bench.workers[1].of(wire.HELLO).length, 1);
-  assert.equal(waiting.status, undefined);
-  bench.workers[1].ready();
+  assert.equal(send(bench.pool).status, 503);
+  waiting.refusal = new ClientDisconnected();
+  waiting.event({ type: "http.disconnect" });
   await turn();
-  bench.workers[1].respond(1, "new");
-  await turn();
-  assert.equal(waiting.text, "new");
-  bench.workers[0].body(1, " and ended", wire.LAST);
-  await turn();
-  assert.equal(streaming.text, "begun and ended");
-  await end(bench);
-});
-
-test("to reload: a stream of the old code is cut in the end", async () => {
-  const bench = await start({ reload: true });
-  const streaming = send(bench.pool);
-  await turn();
-  bench.workers[0].respond(1, "begun", 0);
-  bench.pool.reload();
-  putForward(5_000);
-  bench.pool.look();
-  await turn();
-  assert.match(streaming.outcome, /ended in the middle/);
-  await end(bench);
-});
-
-test("to reload: what fails is shown, escaped, and the next change recovers", async () => {
-  const bench = await start({ reload: true });
-  bench.pool.reload();
-  const held = send(bench.pool, "GET", [["accept", "text/html,*/*"]]);
-  await turn();
-  fail(bench.workers[1]);
-  await turn();
-  const plain = send(bench.pool, "GET", [["accept", "*/*"]]);
-  await turn();
-  for (const client of [held, plain]) {
-    assert.equal(client.status, 500);
-    assert.equal(headersOf(client).get("cache-control"), "no-store");
-  }
-  assert.equal(headersOf(held).get("content-type"), "text/html; charset=utf-8");
-  assert.match(held.text, /<pre>Traceback: &lt;b&gt; &amp; line 1<\/pre>/);
-  assert.equal(headersOf(plain).get("content-type"), "text/plain; charset=utf-8");
-  assert.equal(plain.text, "It failed to import.\nTraceback: <b> & line 1\n");
-  assert.match(bench.log.join("\n"), /Traceback: <b> & line 1\nWaiting for a file to change\./);
-  bench.pool.reload();
+  assert.deepEqual([bench.pool.waiting, waiting.outcome, waiting.sent.length], [0, "settled", 0]);
   const next = send(bench.pool);
   await turn();
-  const last = bench.workers[bench.workers.length - 1];
-  last.ready();
+  bench.workers[0].respond(1);
   await turn();
-  last.respond(1, "mended");
+  assert.deepEqual(bench.workers[0].requests, [1, 2]);
+  // Its own disconnect is told to the worker, as if it had never waited.
+  next.event({ type: "http.disconnect" });
   await turn();
-  assert.equal(next.text, "mended");
+  assert.deepEqual(
+    bench.workers[0].of(wire.DISCONNECT).map(({ id }) => id),
+    [2],
+  );
   await end(bench);
 });
 
-test("to reload: a first start that fails is no end", async () => {
-  const bench = await start({ reload: true }, (worker) => fail(worker));
-  assert.equal(send(bench.pool).status, 500);
-  bench.pool.reload();
+test("a client that only ends its half while it waits is answered, and its worker is told", async () => {
+  const bench = await start({ concurrency: 1 });
+  send(bench.pool);
+  const waiting = send(bench.pool);
   await turn();
-  bench.workers[bench.workers.length - 1].ready();
+  waiting.event({ type: "http.disconnect" });
   await turn();
-  assert.equal(send(bench.pool).status, undefined, "it is with the worker");
-  await end(bench);
-});
-
-test("to reload: a change while the code loads begins anew", async () => {
-  const bench = await start({ reload: true });
-  bench.pool.reload();
-  bench.pool.reload();
+  const [worker] = bench.workers;
+  worker.respond(1);
   await turn();
-  assert.deepEqual(bench.workers[1].killed, ["SIGKILL"]);
-  assert.equal(bench.pool.workers.filter(({ state }) => state === "loading").length, 1);
-  await end(bench);
-});
-
-test("a spare interpreter with another environment is not used", async () => {
-  let colour = "red";
-  const bench = await start({ reload: true, env: () => ({ COLOUR: colour }) });
-  colour = "blue";
-  bench.pool.reload();
+  assert.deepEqual(
+    worker.sent.slice(-2).map(({ type, flags, id }) => [type, flags, id]),
+    [
+      [wire.HEAD, wire.LAST, 2],
+      [wire.DISCONNECT, 0, 2],
+    ],
+  );
+  worker.respond(2, "all the same");
   await turn();
-  assert.deepEqual(bench.workers[1].killed, ["SIGKILL"]);
-  assert.equal(bench.workers[2].of(wire.HELLO).length, 1);
+  assert.equal(waiting.text, "all the same");
   await end(bench);
 });
 
