@@ -54,6 +54,15 @@ const COMPRESSED: readonly (readonly [
     ],
     2,
   ],
+  [
+    "BFINAL at the very end, which no RFC has, and another message",
+    true,
+    [
+      { opcode: 1, rsv: 4, payload: unhex("f3 48 cd c9 c9 07 00") },
+      { opcode: 1, rsv: 4, payload: unhex("f2 48 cd c9 c9 07 00") },
+    ],
+    2,
+  ],
   ["7.2.3.5, two blocks", false, [{ opcode: 1, rsv: 4, payload: unhex("f2 48 05 00 00 00 ff ff ca c9 c9 07 00") }], 1],
   ["not compressed although it could be", true, [{ opcode: 1, payload: "Hello" }], 1],
 ];
@@ -95,6 +104,14 @@ const CORRUPT: readonly (readonly [name: string, frames: readonly FrameParts[], 
     ],
     error("bad-rsv1"),
   ],
+  [
+    "RSV1 on a fragment between others",
+    [
+      { opcode: 1, rsv: 4, fin: false },
+      { opcode: 0, rsv: 4, fin: false },
+    ],
+    error("bad-rsv1"),
+  ],
   ["RSV1 on a ping", [{ opcode: 9, rsv: 4 }], error("bad-rsv1")],
   [
     "streams that end a thousand times",
@@ -120,4 +137,19 @@ test("compressed: what one connection sent wrongly does not reach the next one t
   assert.deepEqual(eventsOf([frame({ opcode: 1, rsv: 4, payload: unhex("f2 48") })], { inflater }).length, 1);
   const good = frame({ opcode: 1, rsv: 4, payload: unhex("f2 48 cd c9 c9 07 00") });
   assert.deepEqual(eventsOf([good], { inflater }), [HELLO, idle]);
+});
+
+test("compressed: that its compressed form is ASCII says nothing about a text", () => {
+  const deflater = tools().deflater(15, false, 6, 8);
+  const inflater = tools().inflater(15, false);
+  let found = 0;
+  for (let code = 0x80; code < 0x800; code++) {
+    const letter = String.fromCharCode(code);
+    const source = new TextEncoder().encode(letter);
+    const payload = deflater.bytes.slice(0, deflater.deflate(source, 0, source.length));
+    if (payload.some((byte) => byte >= 0x80)) continue;
+    found++;
+    assert.deepEqual(eventsOf([frame({ opcode: 1, rsv: 4, payload })], { inflater }), [text(letter), idle]);
+  }
+  assert.ok(found > 0);
 });
