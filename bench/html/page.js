@@ -58,7 +58,11 @@ function rateChart({ servers }, title) {
       indexAxis: "y",
       ranges: servers.map((server) => [server.rate.q1, server.rate.q3]),
       plugins: { legend: { display: false }, title: { display: true, text: title } },
-      scales: { x: { beginAtZero: true }, y: { grid: { display: false } } },
+      // Room for the whiskers, which the scale doesn't know of.
+      scales: {
+        x: { beginAtZero: true, suggestedMax: Math.max(...servers.map((server) => server.rate.q3)) },
+        y: { grid: { display: false } },
+      },
     },
   };
 }
@@ -73,7 +77,10 @@ function tailChart({ servers }) {
     type: "bar",
     data: {
       labels: servers.map((server) => server.title),
-      datasets: [set("p50", "p50", 0), set("p99", "p99", 1), set("p99.9", "p999", 2)],
+      // What no server of the row has, such as p99.9 of the suites http, is left out.
+      datasets: [set("p50", "p50", 0), set("p99", "p99", 1), set("p99.9", "p999", 2)].filter(({ data }) =>
+        data.some((value) => value !== null),
+      ),
     },
     options: {
       indexAxis: "y",
