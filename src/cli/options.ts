@@ -136,7 +136,7 @@ function processRows(): OptionRow[] {
       "fronts",
       "fronts",
       kinds.countOrAuto(MOST_WORKERS),
-      "Server processes that share a Python application's workers; auto one for each eight of them.",
+      "Server processes that share a Python application's workers; auto one for each four of them.",
     ),
     option("maxRequests", "limit-max-requests", count, "Replace a worker after this many requests; 0 never."),
     option(
