@@ -36,6 +36,7 @@ export class HttpCycle extends ResponseSender {
   /** Made when `receive` first finds nothing. */
   #waiters: Waiters<HttpReceiveEvent> | null = null;
   #bodyDelivered = false;
+  #hasBody = true;
   #disconnected = false;
   /** Counts its requests: what an application keeps of an earlier one must not act on a later one. */
   #serial = 0;
@@ -47,6 +48,7 @@ export class HttpCycle extends ResponseSender {
     const cycle = spare.pop() ?? new HttpCycle();
     cycle.take(host, scope, head.keepAlive, head.expectContinue);
     cycle.#bodyDelivered = false;
+    cycle.#hasBody = true;
     return cycle;
   }
 
@@ -121,6 +123,12 @@ export class HttpCycle extends ResponseSender {
     return this.#waiters.park();
   }
 
+  /** Call before `run`: the request is complete without content, and the host's ring has nothing of it. */
+  withoutBody(): void {
+    this.#hasBody = false;
+    this.owesContinue = false;
+  }
+
   /** A piece of the body was published, or its end. */
   bodyArrived(): void {
     const waiters = this.#waiters;
@@ -154,6 +162,7 @@ export class HttpCycle extends ResponseSender {
   }
 
   #takeBody(): HttpReceiveEvent | null {
+    if (!this.#hasBody) return this.#lastPart(NO_BYTES);
     const { ring } = this.host;
     const kind = ring.take();
     if (kind === SLOT_DATA) {

@@ -27,11 +27,11 @@ function makeIsolate(): <A, B>(task: Task<A, B>, a: A, b: B) => void {
   const nobodys = getAsyncContext();
   return (task, a, b) => {
     const before = getAsyncContext();
-    setAsyncContext(nobodys);
+    if (before !== nobodys) setAsyncContext(nobodys);
     try {
       task(a, b);
     } finally {
-      setAsyncContext(before);
+      if (getAsyncContext() !== before) setAsyncContext(before);
     }
   };
 }

@@ -6,7 +6,7 @@ import { HttpCycle } from "../asgi/cycle.ts";
 import type { CycleHost } from "../asgi/cycle-host.ts";
 import { splitFieldLines } from "../asgi/headers.ts";
 import type { Application } from "../asgi/types.ts";
-import { AUTHORITY, BODY, END, ERROR, HEAD, NEED_DATA } from "../protocol/http1/parser.ts";
+import { BODY, END, ERROR, HEAD, NEED_DATA } from "../protocol/http1/parser.ts";
 import type { Socket, SocketHandler } from "../runtime/types.ts";
 import {
   CLOSED,
@@ -22,7 +22,7 @@ import {
 } from "./connection-end.ts";
 import type { ServerContext } from "./context.ts";
 import { identify, type Peer } from "./peer.ts";
-import { logAccess, logApplicationError, logDebugEvent, refusalApp } from "./responses.ts";
+import * as responses from "./responses.ts";
 
 /** Answers leave in the middle of a turn once this much has gathered. */
 const FLUSH_BYTES = 16 * 1024;
@@ -87,7 +87,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   responseFailed(cycle: HttpCycle, error: unknown): void {
     const wasCommitted = cycle.committed;
     const wasGone = this.#inputDead || this.peerEnded;
-    if (error !== undefined || !wasGone) logApplicationError(this.context, cycle, error);
+    if (error !== undefined || !wasGone) responses.logApplicationError(this.context, cycle, error);
     cycle.detach();
     if (wasCommitted) {
       this.#requestEnded(cycle);
@@ -105,11 +105,11 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   }
 
   reportError(cycle: HttpCycle, error: unknown): void {
-    logApplicationError(this.context, cycle, error);
+    responses.logApplicationError(this.context, cycle, error);
   }
 
   debug(cycle: HttpCycle, info: unknown): void {
-    if (this.context.logger.enabled("debug")) logDebugEvent(this.context, cycle, info);
+    if (this.context.logger.enabled("debug")) responses.logDebugEvent(this.context, cycle, info);
   }
 
   // ---- what the socket says --------------------------------------------------------------------------------
@@ -209,8 +209,8 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     if (this.deadlineKind === DEADLINE_NONE || now < this.readDeadline) return;
     const kind = this.deadlineKind;
     this.deadlineKind = DEADLINE_NONE;
-    if (kind === DEADLINE_HEAD) this.#reject(408, "no complete request head in time");
-    else if (kind === DEADLINE_BODY) this.#reject(408, "no more of the request body in time");
+    if (kind === DEADLINE_HEAD) this.#reject(responses.HEAD_TOO_LATE);
+    else if (kind === DEADLINE_BODY) this.#reject(responses.BODY_TOO_LATE);
     else if (kind === DEADLINE_IDLE) this.finish();
     else this.close();
   }
@@ -248,7 +248,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
       if (event === HEAD) this.#onHead();
       else if (event === BODY) this.#onBody();
       else if (event === END) this.#onRequestEnd();
-      else if (event === ERROR) this.#onParseError();
+      else if (event === ERROR) this.#reject(this.exchange!.intake.parser.error!);
       else if (event === NEED_DATA && !this.exchange!.intake.feedHeld()) break;
     }
     this.#startApplication();
@@ -269,12 +269,19 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     const { client, server, trusted } = this.#peer;
     const scope = context.scopes.http(parser, client, server, trusted);
     this.#cycle = HttpCycle.open(this, scope, parser);
-    this.#bodyDone = false;
-    intake.bodyBytes = 0;
-    intake.ring.clear();
     this.#notStarted = true;
     this.deadlineKind = DEADLINE_NONE;
     context.onRequest?.();
+    this.#bodyDone = !parser.hasBody;
+    if (this.#bodyDone) {
+      // Its end, which needs no ring to be told.
+      parser.next();
+      this.#cycle.withoutBody();
+      this.#startApplication();
+      return;
+    }
+    intake.bodyBytes = 0;
+    intake.ring.clear();
   }
 
   #onBody(): void {
@@ -318,23 +325,15 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   #startApplication(): void {
     if (!this.#notStarted || this.#cycle === null) return;
     this.#notStarted = false;
-    this.context.runtime.isolate(run, this.#cycle, this.#applicationFor(this.exchange!.intake.parser.targetForm));
-  }
-
-  #applicationFor(targetForm: number): Application {
-    const { limits } = this.context.options;
-    if (targetForm === AUTHORITY) return refusalApp(501);
-    if (limits.concurrency > 0 && this.context.inFlight > limits.concurrency) return refusalApp(503);
-    return this.context.app;
-  }
-
-  #onParseError(): void {
-    const { status, message } = this.exchange!.intake.parser.error!;
-    this.#reject(status, message);
+    this.context.runtime.isolate(
+      run,
+      this.#cycle,
+      responses.applicationFor(this.context, this.exchange!.intake.parser.targetForm),
+    );
   }
 
   /** The input is bad or too late: answers if nothing has been answered, and ends the connection. */
-  #reject(status: number, message: string): void {
+  #reject({ status, message }: responses.InputFault): void {
     this.#inputDead = true;
     const cycle = this.#cycle;
     const from = this.socket.remote.host;
@@ -368,7 +367,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     if (cycle === null) {
       if (this.#hasInput()) return;
       if (this.exchange === null || this.exchange.intake.parser.idle) this.finish();
-      else this.#reject(400, "the connection ended inside a request head");
+      else this.#reject(responses.HEAD_CUT);
       return;
     }
     if (this.#bodyDone) {
@@ -441,7 +440,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   #requestEnded(cycle: HttpCycle): void {
     this.context.inFlight--;
     const { access, runtime } = this.context;
-    if (access !== undefined && cycle.status !== 0) logAccess(access, cycle, runtime);
+    if (access !== undefined && cycle.status !== 0) responses.logAccess(access, cycle, runtime);
   }
 }
 

@@ -6,10 +6,24 @@ import type { Application, SentHeader } from "../asgi/types.ts";
 import { type AccessLog, escapeForLog } from "../observe/access.ts";
 import type { Logger } from "../observe/log.ts";
 import { reasonPhrase } from "../protocol/http1/encoder.ts";
+import { AUTHORITY } from "../protocol/http1/parser.ts";
 import type { Runtime } from "../runtime/types.ts";
+import type { ServerContext } from "./context.ts";
 
 /** When a client that was refused for lack of room may try again. */
 const RETRY_AFTER_SECONDS = "1";
+
+/** Why input that can't be understood, or that does not come, ends its connection. */
+export interface InputFault {
+  /** Of the answer. */
+  readonly status: number;
+  /** For the log. */
+  readonly message: string;
+}
+
+export const HEAD_TOO_LATE: InputFault = { status: 408, message: "no complete request head in time" };
+export const BODY_TOO_LATE: InputFault = { status: 408, message: "no more of the request body in time" };
+export const HEAD_CUT: InputFault = { status: 400, message: "the connection ended inside a request head" };
 
 const APPS = new Map<number, Application>();
 
@@ -29,6 +43,13 @@ export function refusalApp(status: 501 | 503): Application {
   };
   APPS.set(status, app);
   return app;
+}
+
+/** The server's, or one that refuses what it can't or may not serve. @param targetForm of the request */
+export function applicationFor(context: ServerContext, targetForm: number): Application {
+  if (targetForm === AUTHORITY) return refusalApp(501);
+  const { concurrency } = context.options.limits;
+  return concurrency > 0 && context.inFlight > concurrency ? refusalApp(503) : context.app;
 }
 
 /** What the logs need of a server context. */
