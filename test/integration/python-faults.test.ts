@@ -9,7 +9,7 @@ import { Load } from "../harness/load.ts";
 import { RawClient, request } from "../harness/raw.ts";
 import { onEach, ROOT, type RuntimeName, Server } from "../harness/server.ts";
 import { gone, runs } from "../harness/site.ts";
-import { until } from "../harness/wait.ts";
+import { pause, until } from "../harness/wait.ts";
 
 const SOURCE = join(ROOT, "test", "python", "apps", "faults.py");
 const VENV = join(ROOT, ".venv", "bin", "python");
@@ -214,6 +214,22 @@ check("a waiting loop is stuck, a computing one is not", [...TWO, "--timeout-wor
   const blocked = await fetch(`${scene.server.url}/block?60`);
   assert.equal(blocked.status, 502);
   assert.match(scene.server.stderr, /is stuck/);
+});
+
+check("a busy worker gets nothing that another can take", TWO, async (scene) => {
+  const pids = await scene.workers(2);
+  let over = false;
+  const spinning = scene.ask("/spin?4").finally(() => {
+    over = true;
+  });
+  // Until its heartbeat has told.
+  await pause(1_500);
+  const answers = await Promise.all(Array.from({ length: 8 }, () => scene.ask("/sleep?0.05")));
+  assert.equal(over, false, "all were answered meanwhile");
+  const others = new Set(answers.map(({ pid }) => pid));
+  assert.equal(others.size, 1);
+  const { pid } = await spinning;
+  assert.deepEqual([...others, pid].sort(), pids.sort());
 });
 
 check("a worker that floods is replaced", TWO, async (scene) => {
