@@ -73,11 +73,11 @@ export interface DeflateOptions {
   readonly thresholdBytes: number;
 }
 
-/** A compressor per connection costs 170 KB and more on Bun: thousands of sockets must be possible without a thought. */
+/** A compressor per connection holds 140 to 290 KB: thousands of sockets must be possible without a thought. */
 export const DEFAULT_CONTEXT_TAKEOVER = false;
 /** Shared compressors may have a large window. */
 export const DEFAULT_WINDOW_BITS = GREATEST_WINDOW_BITS;
-/** On both runtimes level 1 takes a third of the time of level 6, for a fifth more bytes. */
+/** JSON of 1 KB, both runtimes: level 1 takes 4 µs for 312 B, levels 3 and 6 take 12 to 15 µs for 232 and 223 B. */
 export const DEFAULT_LEVEL = 1;
 export const DEFAULT_MEMORY_LEVEL = 8;
 /** The default of `ws`: below it the bytes saved rarely save a packet. */

@@ -96,7 +96,10 @@ export class FrameDecoder {
   payload: Uint8Array = NO_BYTES;
   payloadStart = 0;
   payloadEnd = 0;
-  /** `payload` is the caller's to keep; else it is valid until the next call of `next` or `feed`, or part of the chunk. */
+  /**
+   * `payload` is the caller's to keep. Else it is a part of the chunk, or of memory that all decompressors share: to be
+   * copied or used before any decoder goes on.
+   */
   payloadOwned = false;
   /** After CLOSE: its code, 1005 when it had none; and its reason. */
   closeCode = 0;

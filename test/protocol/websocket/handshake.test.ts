@@ -144,6 +144,18 @@ for (const [name, asked, status, code] of REFUSED) {
   });
 }
 
+test("lists trim white space, not what looks like it, and not in quadratic time", () => {
+  assert.equal(wantsWebSocket(request({ upgrade: "\t websocket \t" })), true);
+  assert.equal(wantsWebSocket(request({ upgrade: "\xa0websocket" })), false);
+  // Quadratic would be hours.
+  const long = `a${" ".repeat(3_000_000)}b`;
+  assert.equal(wantsWebSocket(request({ upgrade: long })), false);
+  for (const list of [long, `a;b="${" ".repeat(3_000_000)}`, `${" ".repeat(3_000_000)}\x01`]) {
+    const answer = readHandshake(request({ "sec-websocket-extensions": list }), DEFAULT_DEFLATE_OPTIONS, sha1Base64);
+    assert.equal(answer.accepted, false);
+  }
+});
+
 test("what does not ask for a WebSocket is an ordinary request", () => {
   assert.equal(wantsWebSocket(request()), true);
   assert.equal(wantsWebSocket(request({}, { method: "POST" })), true);

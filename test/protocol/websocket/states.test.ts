@@ -1,5 +1,6 @@
 /** The table of frames: complete, without dead ends. docs/websocket.md shows it. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   BETWEEN,
@@ -47,4 +48,16 @@ test("follow is the table, and nothing leads out of the end", () => {
 test("nine first bytes are frames", () => {
   const known = [...KIND_OF.entries()].filter(([, kind]) => kind !== ILLEGAL).map(([byte]) => byte);
   assert.deepEqual(known, [0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a]);
+});
+
+test("the diagram in docs is the table", () => {
+  const labels = new Map<string, string[]>();
+  for (const [from, kind, to] of TRANSITIONS) {
+    const arrow = `${STATE_NAMES[from]} --> ${STATE_NAMES[to]}`;
+    labels.set(arrow, [...(labels.get(arrow) ?? []), KIND_NAMES[kind]]);
+  }
+  const lines = [...labels].map(([arrow, kinds]) => `  ${arrow}: ${kinds.join(", ")}\n`);
+  const diagram = `stateDiagram-v2\n  [*] --> between\n${lines.join("")}`;
+  const page = readFileSync(new URL("../../../docs/websocket.md", import.meta.url), "utf8");
+  assert.ok(page.includes(diagram), diagram);
 });
