@@ -61,7 +61,8 @@ export function titleOf(id: string): string {
 
 /** wrk's samples where there are any, since autocannon is often the bottleneck itself. */
 export function preferredTool(samples: readonly HttpSample[]): HttpSample["tool"] {
-  return samples.some((sample) => sample.tool === "wrk") ? "wrk" : "autocannon";
+  const used = (tool: HttpSample["tool"]) => samples.some((sample) => sample.tool === tool);
+  return used("wrk") ? "wrk" : used("loop") ? "loop" : "autocannon";
 }
 
 export function samplesOf(result: BenchResult, suite: string, id: string, tool?: HttpSample["tool"]): HttpSample[] {

@@ -101,9 +101,10 @@ async function profiled(
   const { signal } = new AbortController();
   const place = { cpus: layout.serverCpus, port, signal };
   const server = await launchServer({ ...launch, command, env, title: spec.title }, place, workload.request);
-  const tool = toolFor(workload, programs().wrk === undefined ? ["autocannon"] : ["wrk"]);
+  const tool = toolFor({ ...workload, exact: false }, programs().wrk === undefined ? ["autocannon"] : ["wrk"]);
   try {
-    if (tool === undefined) throw new PlainError("Only wrk sends this workload's requests, and it is not installed.");
+    if (tool === undefined || tool === "loop")
+      throw new PlainError("Only wrk sends this workload's requests, and it is not installed.");
     const load: LoadOptions = {
       url: `http://127.0.0.1:${port}${workload.request.path}`,
       connections: workload.connections,

@@ -82,6 +82,12 @@ function serverRow(id: string, samples: readonly HttpSample[]): string[] {
   ];
 }
 
+const TOOL_TEXT: Readonly<Record<HttpSample["tool"], string>> = {
+  wrk: "wrk",
+  autocannon: "autocannon",
+  loop: "a closed loop on connections that stood before",
+};
+
 const HEAD = [
   "server",
   "requests/s",
@@ -124,7 +130,7 @@ function rowParts(result: BenchResult, suite: string): string[] {
   });
   return [
     `### ${suite}`,
-    `${about}; ${connections} connections, ${tool}. ${cores === 1 ? "Server on core" : "Servers on cores"} ${serverCpus?.join(", ")}, load on ${generatorCpus?.join(", ")}.`,
+    `${about}; ${connections} connections, ${TOOL_TEXT[tool]}. ${cores === 1 ? "Server on core" : "Servers on cores"} ${serverCpus?.join(", ")}, load on ${generatorCpus?.join(", ")}.`,
     table([HEAD, ...ids.map((id) => serverRow(id, samplesOf(result, suite, id)))]),
     ...(ratios.length === 0
       ? []
@@ -146,7 +152,7 @@ export function rowsSection(result: BenchResult): string[] {
   const parts = suites.flatMap((suite) => rowParts(result, suite));
   if (parts.length > 0) {
     parts.push(
-      "CPU time is that of all of a server's processes, user and system. Peak memory is the sum of the processes' own peaks; the proportional set size (PSS), at the end of the load, counts what they share once. wrk waits for an answer before it asks again, and corrects its latencies for that afterwards.",
+      "CPU time is that of all of a server's processes, user and system. Peak memory is the sum of the processes' own peaks; the proportional set size (PSS), at the end of the load, counts what they share once. wrk waits for an answer before it asks again, and corrects its latencies for that afterwards; the first request of each connection is among them, and with it how quickly a server accepts 64 connections at once.",
     );
   }
   return parts;

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { PlainError } from "../../src/runtime/types.ts";
 import { endedChildrenSeconds } from "./procfs.ts";
 import { program, ROOT } from "./programs.ts";
-import type { HttpSample } from "./types.ts";
+import type { LoadTool } from "./types.ts";
 import type { RequestSpec } from "./workloads.ts";
 
 export interface LoadOptions {
@@ -157,7 +157,7 @@ function autocannonRequest({ request }: LoadOptions): string[] {
 }
 
 /** The command line of a load. One thread of the generator for each of its cores. */
-export function loadCommand(tool: HttpSample["tool"], options: LoadOptions): string[] {
+export function loadCommand(tool: LoadTool, options: LoadOptions): string[] {
   const { connections, seconds, pipelining, url } = options;
   const threads = options.cpus.length;
   if (tool === "wrk") {
@@ -200,7 +200,7 @@ function readWrk(text: string, { script, pipelining }: LoadOptions): LoadReport 
  * Runs one load to its end.
  * @throws PlainError when the generator fails or was interrupted.
  */
-export async function runLoad(tool: HttpSample["tool"], options: LoadOptions): Promise<LoadRun> {
+export async function runLoad(tool: LoadTool, options: LoadOptions): Promise<LoadRun> {
   const command = loadCommand(tool, options);
   const cpuBefore = endedChildrenSeconds();
   const startedMs = performance.now();

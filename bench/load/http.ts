@@ -7,7 +7,7 @@ import { checkAnswer } from "./parity.ts";
 import { coreBusySeconds, cpuSeconds, peakResidentBytes } from "./procfs.ts";
 import { type RunningServer, startServer } from "./servers.ts";
 import { rotated } from "./stats.ts";
-import type { BenchContext, HttpSample, HttpSuiteResult, ServerSpec } from "./types.ts";
+import type { BenchContext, HttpSample, HttpSuiteResult, LoadTool, ServerSpec } from "./types.ts";
 
 const DISTURBED_SHARE = 0.1;
 const HELLO_APP = "bench/apps/hello.ts";
@@ -19,7 +19,7 @@ function busySeconds(cpus: readonly number[]): number {
 async function measure(
   context: BenchContext,
   server: RunningServer,
-  tool: HttpSample["tool"],
+  tool: LoadTool,
   round: number,
   pipelining: number,
 ): Promise<HttpSample> {

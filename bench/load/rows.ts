@@ -9,9 +9,10 @@ import { PlainError } from "../../src/runtime/types.ts";
 import { checkWorkload } from "./ask.ts";
 import { cacheDirectory, cachedFile } from "./cache.ts";
 import { startClient } from "./client.ts";
-import { type LoadOptions, runLoad } from "./generator.ts";
+import { type LoadOptions, type LoadRun, runLoad } from "./generator.ts";
 import { describeSample } from "./http.ts";
 import { freePort, type LaunchedServer, launchServer } from "./launch.ts";
+import { runLoop } from "./loop.ts";
 import { allowedCpus, type Layout, layoutFor } from "./machine.ts";
 import { coreBusySeconds, cpuSeconds, peakResidentBytes, proportionalBytes } from "./procfs.ts";
 import type { Provision } from "./provision.ts";
@@ -38,8 +39,9 @@ interface Row {
   readonly tool: HttpSample["tool"];
 }
 
-/** The tool of a row: autocannon sends neither chunks of its own nor a mix, and holds no slow clients' company. */
+/** The tool of a row: autocannon sends neither chunks of its own nor a mix. */
 export function toolFor(workload: Workload, tools: BenchContext["tools"]): HttpSample["tool"] | undefined {
+  if (workload.exact) return "loop";
   if (tools.includes("wrk")) return "wrk";
   const plain = workload.mix === undefined && workload.request.chunk === undefined;
   return plain ? tools[0] : undefined;
@@ -59,19 +61,25 @@ function busySeconds(cpus: readonly number[]): number {
   return cpus.reduce((sum, cpu) => sum + coreBusySeconds(cpu), 0);
 }
 
-async function measure(row: Row, server: LaunchedServer, load: LoadOptions, round: number): Promise<HttpSample> {
+interface Before {
+  readonly cores: number;
+  readonly generator: number;
+  readonly server: { readonly user: number; readonly system: number };
+}
+
+function readBefore({ layout }: Row, pid: number): Before {
+  const { serverCpus, generatorCpus } = layout;
+  return { cores: busySeconds(serverCpus), generator: busySeconds(generatorCpus), server: cpuSeconds(pid) };
+}
+
+function sampleOf(row: Row, pid: number, run: LoadRun, before: Before, round: number): HttpSample {
   const { serverCpus, generatorCpus } = row.layout;
-  const coresBefore = busySeconds(serverCpus);
-  const generatorBefore = busySeconds(generatorCpus);
-  const before = cpuSeconds(server.pid);
-  const run = await runLoad(row.tool, load);
-  const after = cpuSeconds(server.pid);
-  const serverSystemSeconds = after.system - before.system;
-  const serverCpuSeconds = after.user - before.user + serverSystemSeconds;
-  const foreign = Math.max(0, busySeconds(serverCpus) - coresBefore - serverCpuSeconds);
-  const generatorForeign =
-    (busySeconds(generatorCpus) - generatorBefore) / (run.wallSeconds * generatorCpus.length) - run.utilisation;
+  const after = cpuSeconds(pid);
   const { wallSeconds, utilisation, ...figures } = run;
+  const serverSystemSeconds = after.system - before.server.system;
+  const serverCpuSeconds = after.user - before.server.user + serverSystemSeconds;
+  const foreign = Math.max(0, busySeconds(serverCpus) - before.cores - serverCpuSeconds);
+  const generatorBusy = (busySeconds(generatorCpus) - before.generator) / (wallSeconds * generatorCpus.length);
   return {
     round,
     tool: row.tool,
@@ -82,10 +90,31 @@ async function measure(row: Row, server: LaunchedServer, load: LoadOptions, roun
     generatorUtilisation: utilisation,
     foreignUtilisation: foreign / (wallSeconds * serverCpus.length),
     // Slow clients share the generator's cores and are no strangers there.
-    generatorForeignUtilisation: row.workload.slowClients === undefined ? Math.max(0, generatorForeign) : 0,
-    peakRssBytes: peakResidentBytes(server.pid),
-    pssBytes: proportionalBytes(server.pid),
+    generatorForeignUtilisation: row.workload.slowClients === undefined ? Math.max(0, generatorBusy - utilisation) : 0,
+    peakRssBytes: peakResidentBytes(pid),
+    pssBytes: proportionalBytes(pid),
   };
+}
+
+/** Warms up and measures. */
+async function measure(
+  row: Row,
+  server: LaunchedServer,
+  load: LoadOptions,
+  warmupSeconds: number,
+  round: number,
+): Promise<HttpSample> {
+  const { pid, port } = server;
+  if (row.tool === "loop") {
+    let before = readBefore(row, pid);
+    const run = await runLoop({ ...load, port, warmupSeconds, script: load.script ?? [] }, () => {
+      before = readBefore(row, pid);
+    });
+    return sampleOf(row, pid, run, before, round);
+  }
+  await runLoad(row.tool, { ...load, seconds: warmupSeconds });
+  const before = readBefore(row, pid);
+  return sampleOf(row, pid, await runLoad(row.tool, load), before, round);
 }
 
 /** Runs `load` beside the workload's slow clients, where it has any; resolves with what those counted. */
@@ -154,12 +183,12 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
       pipelining: 1,
       cpus: layout.generatorCpus,
       signal,
-      ...(row.tool === "wrk" ? { script: writeRequests(directory, workload, port) } : { request: workload.request }),
+      ...(row.tool === "autocannon"
+        ? { request: workload.request }
+        : { script: writeRequests(directory, workload, port) }),
     };
-    return await besideSlowClients(context, row, port, async () => {
-      await runLoad(row.tool, { ...load, seconds: settings.warmupSeconds });
-      return measure(row, server, load, round);
-    });
+    const { warmupSeconds } = settings;
+    return await besideSlowClients(context, row, port, () => measure(row, server, load, warmupSeconds, round));
   } finally {
     await server.stop();
     rmSync(directory, { recursive: true, force: true });

@@ -14,10 +14,15 @@ export interface ServerSpec {
   readonly kind: "ringcorn" | "peer" | "floor";
 }
 
+/** Load generators; "loop" is loop-client.mjs, for rows whose tail is the figure. */
+export type ToolName = "wrk" | "autocannon" | "loop";
+/** Those that come from elsewhere and that `--tools` chooses from. */
+export type LoadTool = Exclude<ToolName, "loop">;
+
 /** One timed load on one server process. Times in seconds unless the name says otherwise. */
 export interface HttpSample {
   readonly round: number;
-  readonly tool: "wrk" | "autocannon";
+  readonly tool: ToolName;
   readonly requests: number;
   readonly seconds: number;
   readonly requestsPerSecond: number;
@@ -43,7 +48,7 @@ export interface HttpSample {
   readonly generatorForeignUtilisation: number;
   /** The sum of the server's processes' own peaks; pages that they share count in each. */
   readonly peakRssBytes: number;
-  /** wrk only, as `p50Us`. */
+  /** Not of the suites http; as `p50Us`. "loop" tells all three as they were. */
   readonly p999Us?: number;
   /** Proportional set size of the server's processes at the end of the load: shared pages count once. */
   readonly pssBytes?: number;
@@ -182,7 +187,7 @@ export interface BenchContext {
   /** Aborted by Ctrl-C: what runs is ended, what is done is kept. */
   readonly signal: AbortSignal;
   /** Which tools may be used. */
-  readonly tools: readonly HttpSample["tool"][];
+  readonly tools: readonly LoadTool[];
   /** Which servers of the workload rows are wanted. */
   readonly selection: Selection;
   readonly plan: Plan;

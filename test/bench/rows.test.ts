@@ -145,9 +145,10 @@ test("a workload's rows are on its own cores only", () => {
   assert.equal(rowName(MIX, 2), "python/slow-mix@2");
 });
 
-test("only wrk sends mixes and chunks", () => {
-  assert.equal(toolFor(MIX, ["wrk", "autocannon"]), "wrk");
-  assert.equal(toolFor(MIX, ["autocannon"]), undefined);
+test("only wrk sends chunks, and rows about tails have a generator of their own", () => {
+  assert.equal(toolFor(MIX, ["wrk", "autocannon"]), "loop");
+  assert.equal(toolFor({ ...MIX, exact: false }, ["autocannon"]), undefined);
+  assert.equal(toolFor(CHUNKED, ["wrk", "autocannon"]), "wrk");
   assert.equal(toolFor(CHUNKED, ["autocannon"]), undefined);
   assert.equal(toolFor(HELLO, ["autocannon"]), "autocannon");
 });
