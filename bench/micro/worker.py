@@ -24,7 +24,7 @@ package = types.ModuleType("_ringcorn")
 package.__path__ = [SOURCE]
 sys.modules["_ringcorn"] = package
 
-from _ringcorn import asgi, lifespan, link, loops, wire, worker  # noqa: E402
+from _ringcorn import asgi, lifespan, link, loops, wire, worker, wsgi  # noqa: E402
 
 GENERATION = 1
 ROUNDS = 30
@@ -104,11 +104,19 @@ def with_body(number):
     return b"".join(parts)
 
 
+def wsgi_hello(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "13")])
+    return [b"Hello, world!"]
+
+
 WORKLOADS = {
     "hello": (hello, head_only),
     "10 KB": (ten_kb, head_only),
     "echo 100 KB": (echo, with_body),
 }
+#: Threads answer it: measured over a stream only.
+WSGI_WORKLOADS = {"WSGI hello": (wsgi_hello, head_only)}
+WSGI_THREADS = 4
 
 
 class Sink:
@@ -134,6 +142,8 @@ class Rig:
         self.worker.outlet.sock.close()
         self.sink = self.worker.outlet.sock = Sink()
         self.worker.app = app
+        if app is wsgi_hello:
+            self.worker.wsgi = wsgi.Pool(self.worker, app, WSGI_THREADS)
         self.worker.lifespan = lifespan.Lifespan(app, "off", loop)
         self.link = link.Link(self.worker)
         self.data = b"".join(make(number + 1) for number in range(batch))
@@ -183,7 +193,7 @@ def drive(sock, data, answer_bytes, batches):
 
 async def over_stream(loop, name, batch, seconds):
     """As Rig.run, with the event loop's reading and the kernel's share."""
-    rig = Rig(loop, *WORKLOADS[name], batch)
+    rig = Rig(loop, *{**WORKLOADS, **WSGI_WORKLOADS}[name], batch)
     await rig.turn()
     answer_bytes = rig.sink.count
     start = time.perf_counter()
@@ -298,7 +308,7 @@ def main():
     print(f"CPython {version}; microseconds of processor time, the best of {ROUNDS} rounds")
     print(f"  {'scope of nine fields':36} {measure_scope(options.seconds):8.2f}")
     for loop_name in [options.loop] if options.loop else ["asyncio", "uvloop"]:
-        for name in WORKLOADS:
+        for name in [*WORKLOADS, *WSGI_WORKLOADS] if options.stream else WORKLOADS:
             for batch in [options.batch] if options.batch else [1, 32]:
                 found = measure(name, loop_name, batch, options.seconds, options.stream)
                 shown = "not installed" if found is None else f"{found:8.2f}"

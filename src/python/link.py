@@ -101,35 +101,43 @@ class Outlet:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _write(self):
-        with self._lock:
-            if self.dead:
-                self._queue.clear()
-                self._control.clear()
+        """Writes what is queued, or leaves it to the thread that is writing."""
+        lock = self._lock
+        while lock.acquire(False):
+            try:
+                again = self._write_queued()
+            finally:
+                lock.release()
+            # What was queued meanwhile, by a thread that found the lock taken, is this one's to write.
+            if not (again and (self._queue or self._control)):
                 return
-            while True:
-                data = self._gather()
-                if not data:
-                    self.blocked = False
-                    return
-                try:
-                    sent = self.sock.send(data)
-                except (BlockingIOError, InterruptedError):
-                    sent = 0
-                except OSError:
-                    self.dead = True
-                    return
-                if sent == len(data):
-                    self._rest = b""
-                    if not self._control and not self._queue:
-                        self.blocked = False
-                        return
-                    continue
+
+    def _write_queued(self):
+        """With the lock held. Returns whether the stream takes more."""
+        if self.dead:
+            self._queue.clear()
+            self._control.clear()
+            return False
+        while True:
+            data = self._gather()
+            if not data:
+                self.blocked = False
+                return True
+            try:
+                sent = self.sock.send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError:
+                self.dead = True
+                return False
+            if sent < len(data):
                 self._rest = data[sent:]
                 self.blocked = True
-                break
-        if not self._watching:
-            self._watching = True
-            self.loop.call_soon_threadsafe(self._watch)
+                if not self._watching:
+                    self._watching = True
+                    self.loop.call_soon_threadsafe(self._watch)
+                return False
+            self._rest = b""
 
     def _watch(self):
         self.loop.add_writer(self.sock.fileno(), self._writable)

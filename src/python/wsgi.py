@@ -136,7 +136,8 @@ class WsgiRequest:
         "_disconnected",
         "_gone",
         "_error",
-        "_credit",
+        "_granted",
+        "_sent",
         "_head",
         "_head_sent",
         "_owed",
@@ -158,7 +159,9 @@ class WsgiRequest:
         self._disconnected = False
         self._gone = False
         self._error = None
-        self._credit = wire.WINDOW_BYTES
+        # Each is changed by one thread only: credit from the front, and what the application has used of it.
+        self._granted = wire.WINDOW_BYTES
+        self._sent = 0
         self._head = None
         self._head_sent = False
         self._owed = None
@@ -196,7 +199,7 @@ class WsgiRequest:
 
     def credit(self, payload):
         with self._condition():
-            self._credit += wire.U32.unpack(payload)[0]
+            self._granted += wire.U32.unpack(payload)[0]
             self._changed.notify_all()
 
     def _condition(self):
@@ -285,16 +288,19 @@ class WsgiRequest:
                 exc_info = None
         elif self._head is not None:
             raise AssertionError("start_response called again without exc_info")
-        code = _status(status)
-        pairs = [(_latin1(name), _latin1(value)) for name, value in headers]
-        count, block = wire.encode_fields(pairs)
+        code = _CODES.get(status)
+        if code is None:
+            code = _status(status)
+        try:
+            pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        except (AttributeError, UnicodeEncodeError):
+            raise _header_error(headers) from None
+        count, block, owed = wire.encode_head(pairs)
         if len(block) > wire.MOST_PAYLOAD_BYTES - 6:
             raise ValueError("More than 64 KB of headers.")
-        self._owed = None
-        if code not in (204, 304) and self.scope["method"] != "HEAD":
-            for name, value in pairs:
-                if name.lower() == b"content-length" and value.isdigit():
-                    self._owed = int(value)
+        if code == 204 or code == 304 or self.scope["method"] == "HEAD":
+            owed = None
+        self._owed = owed
         self._head = (code, count, block)
         return self._write
 
@@ -339,17 +345,16 @@ class WsgiRequest:
         """Waits for credit; returns how many bytes may go."""
         if self.outlet.blocked:
             self.outlet.wait_drained()
-        if self._credit < count or self._gone or self._error:
+        if self._granted - self._sent < count:
             with self._condition():
-                while self._credit <= 0 and not self._gone and self._error is None:
+                while self._granted <= self._sent and not self._gone and self._error is None:
                     self._changed.wait()
-            if self._gone:
-                raise ClientDisconnected()
-            if self._error is not None:
-                raise self._error
-        with self._condition():
-            count = min(count, self._credit)
-            self._credit -= count
+        if self._gone:
+            raise ClientDisconnected()
+        if self._error is not None:
+            raise self._error
+        count = min(count, self._granted - self._sent)
+        self._sent += count
         return count
 
     def _send_path(self, path):
@@ -423,6 +428,10 @@ def _key(name):
     return key
 
 
+#: Statuses that have been used, by their text.
+_CODES = {}
+
+
 def _status(status):
     """The code of PEP 3333's `999 Message here`."""
     if not isinstance(status, str):
@@ -432,13 +441,16 @@ def _status(status):
         raise AssertionError(f"not a status: {status!r}")
     if not 200 <= int(code) <= 599:
         raise AssertionError(f"a status must be 200 to 599, not {status!r}")
+    if len(_CODES) < MOST_KEYS:
+        _CODES[status] = int(code)
     return int(code)
 
 
-def _latin1(text):
-    if not isinstance(text, str):
-        raise AssertionError(f"headers must be strings, not {type(text).__name__}")
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        raise wire.FieldError(f"header {text!r} has a character above U+00FF") from None
+def _header_error(headers):
+    """What is wrong with fields that can't be encoded."""
+    for text in (part for pair in headers for part in pair):
+        if not isinstance(text, str):
+            return AssertionError(f"headers must be strings, not {type(text).__name__}")
+        if any(ord(character) > 255 for character in text):
+            return wire.FieldError(f"header {text!r} has a character above U+00FF")
+    return AssertionError("headers must be a list of pairs of strings")

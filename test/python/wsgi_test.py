@@ -217,7 +217,7 @@ class Leaving(unittest.TestCase):
             finally:
                 closed.append(True)
 
-        self.leave(app, wire.LAST, wire.GONE, lambda request: request._credit == 0)
+        self.leave(app, wire.LAST, wire.GONE, lambda request: request._granted == request._sent)
         self.assertEqual(closed, [True])
 
     def test_write_raises_oserror(self):
@@ -232,7 +232,7 @@ class Leaving(unittest.TestCase):
                 caught.append(error)
             return [b""]
 
-        self.leave(app, wire.LAST, wire.GONE, lambda request: request._credit == 0)
+        self.leave(app, wire.LAST, wire.GONE, lambda request: request._granted == request._sent)
         self.assertEqual(len(caught), 1)
 
     def test_the_next_small_block_after_it_ends_the_iterator(self):
@@ -299,6 +299,14 @@ class Responses(unittest.TestCase):
         for status in ("20", "2000 OK", "099 No", "100 Continue", "600 No", "\u0662\u0660\u0660 OK", 200, None):
             with self.subTest(status):
                 site = Site(lambda _, start_response, status=status: start_response(status, []) and [b""])
+                with self.assertLogs("ringcorn.error"):
+                    site.start()
+                    self.assertEqual(site.finish()[0][0], wire.DONE)
+
+    def test_bad_headers(self):
+        for headers in ([("a", b"b")], [(b"a", "b")], [("a", "\u20ac")], [("a", None)], [("a", "b\0c")], [("a",)]):
+            with self.subTest(headers):
+                site = Site(lambda _, start_response, headers=headers: start_response("200 OK", headers) and [b""])
                 with self.assertLogs("ringcorn.error"):
                     site.start()
                     self.assertEqual(site.finish()[0][0], wire.DONE)
@@ -440,7 +448,7 @@ class Responses(unittest.TestCase):
         site = Site(app)
         request = site.start()
         deadline = time.monotonic() + 10
-        while request._credit > 0 and time.monotonic() < deadline:
+        while request._granted > request._sent and time.monotonic() < deadline:
             time.sleep(0.001)
         self.assertIn(1, site.bench.requests)
         request.credit(wire.U32.pack(wire.WINDOW_BYTES))
