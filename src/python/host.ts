@@ -346,6 +346,7 @@ export class WorkerHost implements wire.RecordTaker, Member {
       this.state = "ready";
       this.readyAt = this.#runtime.now();
       this.pulse.begin(this.readyAt);
+      this.isBusy = false;
       this.#owner.ready(this, this.facts);
     } else if (type === wire.FAILED) {
       this.#why = text(message.message);

@@ -183,10 +183,10 @@ export class WorkerPool implements HostOwner {
   /** Makes the workers as many and as new as they should be. */
   #arrange(): void {
     if (this.#phase !== "stopping" && this.#phase !== "broken") {
-      const { start, drain, drop } = plan(this.#members, this.#wanted, this.#retry === undefined);
+      const { start, drain, drop } = plan(this.#members, this.#wanted, !this.#failed);
       for (const host of drain) host.drain(this.#options.gracefulTimeoutMs);
       for (const host of drop) this.#drop(host);
-      for (let i = 0; i < start; i++) this.#begin();
+      for (let i = 0; i < start && !this.#failed; i++) this.#begin();
       const outdated = ({ state, leaving }: WorkerHost) => leaving === "outdated" && state !== "draining";
       if (this.#rolling !== undefined && !this.#members.some(outdated)) {
         this.#logger.info("The workers have been replaced.");
@@ -194,6 +194,11 @@ export class WorkerPool implements HostOwner {
       }
     }
     this.#dispatcher.serveWith(this.#members.filter(({ state }) => state === "ready"));
+  }
+
+  /** Nothing is to be started for now. */
+  get #failed(): boolean {
+    return this.#phase === "stopping" || this.#phase === "broken" || this.#retry !== undefined;
   }
 
   #begin(): void {

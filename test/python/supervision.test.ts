@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientDisconnected } from "../../src/asgi/errors.ts";
-import { LONGEST_BACKOFF_MS, STEADY_MS } from "../../src/python/pool.ts";
+import { LONGEST_BACKOFF_MS, STEADY_MS, WorkerPool } from "../../src/python/pool.ts";
 import * as wire from "../../src/python/wire.ts";
-import { type Bench, drained, end, fail, files, putForward, send, start } from "./bench.ts";
-import { type FakeWorker, turn } from "./fake.ts";
+import { PlainError } from "../../src/runtime/types.ts";
+import { type Bench, drained, end, fail, files, optionsOf, putForward, runtime, send, start } from "./bench.ts";
+import { type FakeWorker, fakeSpawn, turn } from "./fake.ts";
 
 function beat(worker: FakeWorker, lagMs: number, cpuMs: number): void {
   const payload = new Uint8Array(wire.BEAT_BYTES);
@@ -351,6 +352,34 @@ test("a client that only ends its half while it waits is answered, and its worke
   await turn();
   assert.equal(waiting.text, "all the same");
   await end(bench);
+});
+
+test("a Python that can't be started: the first time it is an error, later it is tried again", async () => {
+  const { spawn, workers } = fakeSpawn();
+  let works = false;
+  const options = optionsOf(
+    (given) => {
+      if (!works) throw new PlainError("The program python3 can't be started.");
+      return spawn(given);
+    },
+    { workers: 3 },
+  );
+  const log: string[] = [];
+  const logger = { info: () => {}, error: (text: string) => void log.push(text) };
+  await assert.rejects(new WorkerPool(runtime, logger as never, options).start(), /can't be started/);
+  assert.deepEqual(log, []);
+  works = true;
+  const pool = new WorkerPool(runtime, logger as never, options);
+  const started = pool.start();
+  await turn();
+  for (const worker of [...workers]) worker.ready();
+  await started;
+  works = false;
+  pool.resize(5);
+  assert.deepEqual([pool.workers.length, log.length], [3, 1]);
+  works = true;
+  while (workers.length < 5) await turn();
+  await end({ pool, workers, log });
 });
 
 test("a stopping pool refuses, and lets nobody wait", async () => {
