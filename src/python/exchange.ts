@@ -360,7 +360,7 @@ export class Exchange {
   answer(status: number, text: string, more: readonly SentHeader[], type = "text/plain; charset=utf-8"): void {
     this.#phase = "over";
     const body = UTF8.encode(text);
-    const headers: SentHeader[] = [["content-type", type], ...more];
+    const headers: SentHeader[] = [["content-type", type], ["content-length", `${body.length}`], ...more];
     this.#send({ type: "http.response.start", status, headers }).catch(ignore);
     this.#send({ type: "http.response.body", body }).then(this.#settle, this.#settle);
   }
