@@ -6,6 +6,7 @@ import { SLOT_DATA, SLOT_END } from "../channel/layout.ts";
 import type { ByteRing } from "../channel/ring.ts";
 import { Waiters } from "../channel/waiters.ts";
 import * as wire from "../protocol/http1/encoder.ts";
+import { type Content, type HttpCall, takesCalls } from "./call.ts";
 import type { CycleHost } from "./cycle-host.ts";
 import { ClientDisconnected, ProtocolViolation } from "./errors.ts";
 import { ResponseSender } from "./response.ts";
@@ -29,7 +30,7 @@ interface Persistence {
   readonly expectContinue: boolean;
 }
 
-export class HttpCycle extends ResponseSender {
+export class HttpCycle extends ResponseSender implements HttpCall {
   /** Trailers of the complete request, when it had any. */
   requestTrailers: readonly HeaderPair[] | undefined = undefined;
   protected readonly cycle = this;
@@ -40,8 +41,10 @@ export class HttpCycle extends ResponseSender {
   #disconnected = false;
   /** Counts its requests: what an application keeps of an earlier one must not act on a later one. */
   #serial = 0;
-  readonly #onReturned = () => this.#returned();
-  readonly #onRaised = (error: unknown) => this.#raised(error);
+  /** Whom `watch` was told. */
+  #onGone: (() => void) | null = null;
+  readonly #onReturned = () => this.returned();
+  readonly #onRaised = (error: unknown) => this.raised(error);
 
   /** @param head what the request's head says of its connection */
   static open(host: CycleHost, scope: HttpScope, head: Persistence): HttpCycle {
@@ -61,13 +64,17 @@ export class HttpCycle extends ResponseSender {
     let running: Promise<void> | void;
     const serial = this.#serial;
     try {
+      if (takesCalls(app)) {
+        app.call(this);
+        return;
+      }
       running = app(
         this.scope,
         () => (this.#serial === serial ? this.receive() : Promise.resolve({ ...DISCONNECT })),
         (event) => (this.#serial === serial ? this.send(event) : refuseLate()),
       );
     } catch (error) {
-      this.#raised(error);
+      this.raised(error);
       return;
     }
     if (running instanceof Promise) running.then(this.#onReturned, this.#onRaised);
@@ -78,10 +85,10 @@ export class HttpCycle extends ResponseSender {
   #returnedOdd(running: unknown): void {
     if (typeof running === "object" && running !== null)
       Promise.resolve(running).then(this.#onReturned, this.#onRaised);
-    else this.#returned();
+    else this.returned();
   }
 
-  #returned(): void {
+  returned(): void {
     if (this.state === DONE) {
       if (this.reusable && this.letGo) this.#retire();
     } else if (this.sending !== null) this.sending.then(this.#onReturned, this.#onRaised);
@@ -93,11 +100,12 @@ export class HttpCycle extends ResponseSender {
     this.reusable = false;
     this.#serial++;
     this.requestTrailers = undefined;
+    this.#onGone = null;
     this.release();
     if (spare.length < KEPT_CYCLES) spare.push(this);
   }
 
-  #raised(error: unknown): void {
+  raised(error: unknown): void {
     if (this.state !== DONE) this.#fail(error);
     else if (!(this.gone && error instanceof ClientDisconnected)) this.host.reportError(this, error);
   }
@@ -106,6 +114,18 @@ export class HttpCycle extends ResponseSender {
     this.state = DONE;
     this.out.rollback();
     this.host.responseFailed(this, error);
+  }
+
+  // ---- for a call application ------------------------------------------------------------------------------
+
+  get content(): Content {
+    if (!this.#hasBody) return "none";
+    return this.owesContinue ? "on-demand" : "some";
+  }
+
+  watch(gone: () => void): void {
+    if (this.#disconnected) gone();
+    else this.#onGone = gone;
   }
 
   // ---- receiving -------------------------------------------------------------------------------------------
@@ -145,6 +165,9 @@ export class HttpCycle extends ResponseSender {
     this.#disconnected = true;
     this.reusable = false;
     this.#waiters?.wakeAll({ ...DISCONNECT });
+    const gone = this.#onGone;
+    this.#onGone = null;
+    gone?.();
   }
 
   /** The socket is gone or given to somebody else: nothing of this cycle may touch it again. */

@@ -9,6 +9,13 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const TAB = 0x09;
 
+/** Valid field lines in `bytes[start, end)`, each ended by CR LF; an empty line may follow. */
+export interface FieldLines {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
  * Field lines as ASGI has them: an iterable of `[name, value]` byte strings, names lowercased, in order.
  * It keeps the head's bytes and makes the pairs on first use.
@@ -29,6 +36,13 @@ export class HeaderList implements Iterable<HeaderPair> {
     this.#start = start;
     this.#end = end;
     this.#authority = authority;
+  }
+
+  /** The lines that it was made from; null once somebody has the pairs, or where Host stands for the target's authority. */
+  lines(): FieldLines | null {
+    return this.#bytes === null || this.#authority !== null
+      ? null
+      : { bytes: this.#bytes, start: this.#start, end: this.#end };
   }
 
   /** The pairs as an array; the same one each time. */

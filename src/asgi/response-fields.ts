@@ -18,9 +18,43 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   return both;
 }
 
+/**
+ * Fields as one block of bytes, name NUL value NUL name ...: written without an array for each. Whoever reads them one by
+ * one gets pairs.
+ */
+export class FieldBlock implements Iterable<SentHeader> {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+
+  /** @param bytes must not change until the event that has them has been sent */
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+  }
+
+  *[Symbol.iterator](): Iterator<SentHeader> {
+    let at = this.start;
+    while (at < this.end) {
+      const nameEnd = this.#tokenEnd(at);
+      const valueEnd = this.#tokenEnd(nameEnd + 1);
+      yield [this.bytes.subarray(at, nameEnd), this.bytes.subarray(nameEnd + 1, valueEnd)];
+      at = valueEnd + 1;
+    }
+  }
+
+  #tokenEnd(from: number): number {
+    let at = from;
+    while (at < this.end && this.bytes[at] !== 0) at++;
+    return at;
+  }
+}
+
 /** Appends all field lines. Arrays, which is what most applications send, are walked without iterators. */
 export function putFields(out: OutBuffer, encoder: HeadEncoder, headers: Iterable<SentHeader>): void {
-  if (Array.isArray(headers)) {
+  if (headers instanceof FieldBlock) encoder.separated(out, headers.bytes, headers.start, headers.end);
+  else if (Array.isArray(headers)) {
     for (let i = 0; i < headers.length; i++) {
       const pair: SentHeader = headers[i];
       if (typeof pair === "string") throw new TypeError("a string is no pair");

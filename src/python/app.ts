@@ -1,7 +1,9 @@
 /** A Python application as an `Application`: served by a pool of workers. */
+import type { CallApplication, HttpCall } from "../asgi/call.ts";
 import type { Application, LifespanScope, Receive, Send } from "../asgi/types.ts";
 import type { Logger } from "../observe/log.ts";
 import { PlainError, type Runtime } from "../runtime/types.ts";
+import { AsgiCall } from "./asgi-call.ts";
 import { DEFAULT_QUEUE_LENGTH, DEFAULT_WORKER_TIMEOUT_MS } from "./defaults.ts";
 import { Exchange } from "./exchange.ts";
 import type { WorkerFacts, WorkerSettings } from "./host.ts";
@@ -71,16 +73,18 @@ export function childEnvironment(env: Record<string, string | undefined>): Recor
 }
 
 /** The pool as an ASGI application. Its lifespan's shutdown stops the workers. */
-export function poolApplication(pool: WorkerPool): Application {
-  return (scope, receive, send) => {
+export function poolApplication(pool: WorkerPool): CallApplication {
+  const call = (each: HttpCall) => pool.dispatch(new Exchange(each));
+  const application: Application = (scope, receive, send) => {
     if (scope.type === "http") {
-      const exchange = new Exchange(scope, receive, send);
-      pool.dispatch(exchange);
-      return exchange.done;
+      const each = new AsgiCall(scope, receive, send);
+      call(each);
+      return each.done;
     }
     if (scope.type === "lifespan") return lifespan(pool, scope, receive, send);
     throw new PlainError("Python applications are served over HTTP only, so far.");
   };
+  return Object.assign(application, { call });
 }
 
 async function lifespan(pool: WorkerPool, _scope: LifespanScope, receive: Receive, send: Send): Promise<void> {

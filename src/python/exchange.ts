@@ -2,9 +2,10 @@
  * One request on its way through a worker: takes the connection's events to it, and its answer back.
  * ASGI HTTP specification 2.5; the records are drawn in docs/bridge.md.
  */
+import type { HttpCall } from "../asgi/call.ts";
 import { ClientDisconnected, ProtocolViolation } from "../asgi/errors.ts";
-import { HeaderList } from "../asgi/headers.ts";
-import type { HeaderPair, HttpReceiveEvent, HttpScope, Receive, Send, SentHeader } from "../asgi/types.ts";
+import { FieldBlock } from "../asgi/response-fields.ts";
+import type { HeaderPair, HttpReceiveEvent, HttpScope, SentHeader } from "../asgi/types.ts";
 import type { WorkerHost } from "./host.ts";
 import { putScope, trailersPayload } from "./marshal.ts";
 import * as wire from "./wire.ts";
@@ -30,23 +31,17 @@ type Phase = "waiting" | "running" | "started" | "over";
 
 export class Exchange {
   readonly scope: HttpScope;
-  /** Settles when the response is complete or given up; rejects when the application failed. */
-  readonly done: Promise<void>;
   id = 0;
   /** The worker's stream has taken the head, or a part of it. */
   written = false;
   /** It waits in its host's round of bodies. */
   inRound = false;
-  readonly #receive: Receive;
-  readonly #send: Send;
-  readonly #headers: readonly HeaderPair[];
+  #call: HttpCall;
   #host: WorkerHost | null = null;
   #phase: Phase = "waiting";
   #onGone: () => void = ignore;
   /** The client has ended its half, or is gone. */
   #clientEnded = false;
-  #settle!: () => void;
-  #fail!: (error: unknown) => void;
   /** A part of the request body that the worker has not been sent yet. */
   #piece: Uint8Array = NO_BYTES;
   #pieceAt = 0;
@@ -56,6 +51,7 @@ export class Exchange {
   #bodyEnded = false;
   #credit = wire.WINDOW_BYTES;
   #asking = false;
+  #watching = false;
   /** Response body bytes that the client has not taken yet, and those that it has but the worker has no credit for. */
   #unsettled = 0;
   #settled = 0;
@@ -63,16 +59,9 @@ export class Exchange {
   #trailersDue = false;
   #refusalTold = false;
 
-  constructor(scope: HttpScope, receive: Receive, send: Send) {
-    this.scope = scope;
-    this.#receive = receive;
-    this.#send = send;
-    const { headers } = scope;
-    this.#headers = headers instanceof HeaderList ? headers.pairs() : [...headers];
-    this.done = new Promise((resolve, reject) => {
-      this.#settle = resolve;
-      this.#fail = reject;
-    });
+  constructor(call: HttpCall) {
+    this.scope = call.scope;
+    this.#call = call;
   }
 
   get isOver(): boolean {
@@ -86,44 +75,30 @@ export class Exchange {
     this.#host = host;
     this.id = id;
     this.#phase = "running";
-    const { flags, hasBody } = this.#bodyFlags();
-    const start = putScope(out, this.scope, this.#headers);
+    const { content } = this.#call;
+    const flags = content === "none" ? wire.LAST : content === "on-demand" ? wire.ON_DEMAND : 0;
+    const start = putScope(out, this.scope);
     const length = out.length - start - wire.HEADER_BYTES;
     if (length <= wire.MOST_PAYLOAD_BYTES) out.header(start, length, wire.HEAD, flags, id, host.generation);
     else this.#splitHead(out, start, flags);
     if (this.#clientEnded) host.disconnect(id, 0);
-    if (!hasBody) this.#watch();
-    else if (flags & wire.ON_DEMAND) this.#credit = 0;
+    if (content === "none") this.#watch();
+    else if (content === "on-demand") this.#credit = 0;
     else this.#ask();
   }
 
   /** No worker may take it yet. `onGone` is called when its client goes meanwhile, where no body stands in between. */
   wait(onGone: () => void): void {
     this.#onGone = onGone;
-    if (!this.#bodyFlags().hasBody) this.#watch();
+    if (this.#call.content === "none") this.#watch();
   }
 
-  /** A request without a body: the next event but one is the disconnect. */
+  /** The body has ended: what comes next is the client's end. */
   #watch(): void {
-    if (this.#clientEnded) return;
-    if (!this.#bodyEnded) {
-      this.#bodyEnded = true;
-      // The end of the body, which needs no sending.
-      void this.#receive();
-    }
-    this.#ask();
-  }
-
-  #bodyFlags(): { flags: number; hasBody: boolean } {
-    let hasBody = false;
-    let flags = 0;
-    for (const [name] of this.#headers) {
-      const { length } = name;
-      if (length === 14 && is(name, "content-length")) hasBody = true;
-      else if (length === 17 && is(name, "transfer-encoding")) hasBody = true;
-      else if (length === 6 && is(name, "expect")) flags = wire.ON_DEMAND;
-    }
-    return hasBody ? { flags, hasBody } : { flags: wire.LAST, hasBody };
+    this.#bodyEnded = true;
+    if (this.#watching || this.#phase === "over") return;
+    this.#watching = true;
+    this.#call.watch(() => this.#disconnected());
   }
 
   #splitHead(out: wire.RecordBuffer, start: number, flags: number): void {
@@ -139,7 +114,7 @@ export class Exchange {
   #ask(): void {
     if (this.#asking || this.#phase === "over") return;
     this.#asking = true;
-    this.#receive().then((event) => this.#received(event as HttpReceiveEvent), ignore);
+    this.#call.receive().then((event) => this.#received(event), ignore);
   }
 
   #received(event: HttpReceiveEvent): void {
@@ -150,7 +125,6 @@ export class Exchange {
       this.#disconnected();
       return;
     }
-    if (this.#bodyEnded) return;
     this.#piece = event.body;
     this.#pieceAt = 0;
     this.#pieceIsLast = !event.more_body;
@@ -161,9 +135,10 @@ export class Exchange {
 
   /** Tells the worker whether the client has only ended its own half, or can't be answered any more. */
   #disconnected(): void {
+    if (this.#phase === "over") return;
     this.#clientEnded = true;
     // An event without effect: all that is asked is whether it would arrive.
-    this.#send({ type: "http.response.debug", info: {} }).then(ignore, (error: unknown) => {
+    this.#call.send({ type: "http.response.debug", info: {} }).then(ignore, (error: unknown) => {
       if (!(error instanceof ClientDisconnected) || this.#phase === "over") return;
       if (this.#phase === "waiting") {
         this.#finish();
@@ -192,8 +167,8 @@ export class Exchange {
     if (!whole) return this.#credit > 0;
     this.#hasPiece = false;
     this.#piece = NO_BYTES;
-    this.#bodyEnded = this.#pieceIsLast;
-    if (this.#bodyEnded || this.#credit > 0) this.#ask();
+    if (this.#pieceIsLast) this.#watch();
+    else if (this.#credit > 0) this.#ask();
     return false;
   }
 
@@ -213,18 +188,20 @@ export class Exchange {
 
   #start(flags: number, bytes: Uint8Array, start: number, end: number): void {
     const bodyStart = fieldsEnd(bytes, start, end);
-    const headers = wire.decodeFields(bytes, start + wire.START_BYTES, bodyStart, wire.u16(bytes, start + 2));
+    const fieldsStart = start + wire.START_BYTES;
+    wire.checkFields(bytes, fieldsStart, bodyStart, wire.u16(bytes, start + 2));
+    const headers = new FieldBlock(bytes, fieldsStart, bodyStart);
     const status = wire.u16(bytes, start);
     const trailers = (flags & wire.TRAILERS) !== 0;
     this.#phase = "started";
-    const sent = this.#send({ type: "http.response.start", status, headers, trailers });
+    const sent = this.#call.send({ type: "http.response.start", status, headers, trailers });
     this.#trailersDue = trailers;
     if ((flags & wire.LAST) === 0) sent.then(ignore, (error: unknown) => this.#refused(error));
     if ((flags & wire.MORE) === 0) this.#body(flags, bytes.subarray(bodyStart, end), sent);
   }
 
   #sendPath(path: string): void {
-    const sent = this.#send({ type: "http.response.pathsend", path });
+    const sent = this.#call.send({ type: "http.response.pathsend", path });
     if (this.#trailersDue) this.#forward(sent, 0);
     else
       sent.then(
@@ -238,7 +215,7 @@ export class Exchange {
     const last = (flags & wire.LAST) !== 0;
     this.#unsettled += body.length;
     if (this.#unsettled > wire.WINDOW_BYTES) throw new wire.WireError("more body than it has credit for");
-    const sent = this.#send({ type: "http.response.body", body, more_body: !last });
+    const sent = this.#call.send({ type: "http.response.body", body, more_body: !last });
     if (!last || this.#trailersDue) {
       this.#forward(sent, body.length);
       return;
@@ -285,14 +262,14 @@ export class Exchange {
   #sendTrailers(flags: number, bytes: Uint8Array, start: number, end: number): void {
     const last = (flags & wire.LAST) !== 0;
     const headers = fields(bytes, start, end);
-    const sent = this.#send({ type: "http.response.trailers", headers, more_trailers: !last });
+    const sent = this.#call.send({ type: "http.response.trailers", headers, more_trailers: !last });
     if (last) this.#finish();
     else this.#forward(sent, 0);
   }
 
   #hint(bytes: Uint8Array, start: number, end: number): void {
     const links = fields(bytes, start, end).map(([, value]) => value);
-    this.#forward(this.#send({ type: "http.response.early_hint", links }), 0);
+    this.#forward(this.#call.send({ type: "http.response.early_hint", links }), 0);
   }
 
   #addCredit(bytes: Uint8Array, start: number, end: number): void {
@@ -306,8 +283,8 @@ export class Exchange {
 
   #applicationEnded(flags: number, text: string): void {
     this.#release();
-    if (flags & wire.RAISED) this.#fail(new ApplicationFailed(text));
-    else this.#settle();
+    if (flags & wire.RAISED) this.#call.raised(new ApplicationFailed(text));
+    else this.#call.returned();
   }
 
   /** The core would not send what the worker sent. */
@@ -322,12 +299,12 @@ export class Exchange {
     }
     host?.refuse(id, this.#refusal(error));
     this.#release();
-    this.#fail(new ApplicationFailed(reason(error)));
+    this.#call.raised(new ApplicationFailed(reason(error)));
   }
 
   #finish(): void {
     this.#release();
-    this.#settle();
+    this.#call.returned();
   }
 
   #release(): void {
@@ -351,7 +328,7 @@ export class Exchange {
     }
     if (this.#phase === "started") {
       this.#phase = "over";
-      this.#fail(new ApplicationFailed("the worker ended in the middle of its answer"));
+      this.#call.raised(new ApplicationFailed("the worker ended in the middle of its answer"));
     } else this.answer(502, "The application's worker ended before it answered.\n", []);
     return false;
   }
@@ -361,8 +338,10 @@ export class Exchange {
     this.#phase = "over";
     const body = UTF8.encode(text);
     const headers: SentHeader[] = [["content-type", type], ["content-length", `${body.length}`], ...more];
-    this.#send({ type: "http.response.start", status, headers }).catch(ignore);
-    this.#send({ type: "http.response.body", body }).then(this.#settle, this.#settle);
+    const call = this.#call;
+    const end = () => call.returned();
+    call.send({ type: "http.response.start", status, headers }).catch(ignore);
+    call.send({ type: "http.response.body", body }).then(end, end);
   }
 }
 
@@ -370,11 +349,6 @@ function ignore(): void {}
 
 function reason(error: unknown): string {
   return error instanceof ProtocolViolation ? error.message : String(error);
-}
-
-function is(name: Uint8Array, text: string): boolean {
-  for (let i = 0; i < name.length; i++) if (name[i] !== text.charCodeAt(i)) return false;
-  return true;
 }
 
 /** Where the fields of a payload end. */

@@ -3,6 +3,7 @@
  * 3.9 to 3.14 reads them. All of these codes are older than marshal's version 4 (3.4), and no newer version has changed
  * them; references, which marshal's own writer uses from version 3 on, are left out, which makes loading faster.
  */
+import { type FieldLines, HeaderList } from "../asgi/headers.ts";
 import type { HeaderPair, HttpScope } from "../asgi/types.ts";
 import { HEADER_BYTES, type RecordBuffer } from "./wire.ts";
 
@@ -18,6 +19,7 @@ const INT = 0x69; // i
 const SHORT_LENGTH = 255;
 
 const UTF8 = new TextEncoder();
+const NO_PAIRS: readonly HeaderPair[] = [];
 
 function put32(into: Uint8Array, at: number, value: number): void {
   into[at] = value;
@@ -97,6 +99,51 @@ function putPairs(into: Uint8Array, at: number, pairs: readonly HeaderPair[]): n
   return to;
 }
 
+const CR = 0x0d;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const TAB = 0x09;
+/** A field line of so many bytes at least: a name, the colon, CR LF. */
+const SHORTEST_LINE = 4;
+
+/** Room for valid field lines as pairs: what stands between name and value, and behind it, makes room for itself. */
+function linesRoom({ start, end }: FieldLines): number {
+  return SCOPE_OVERHEAD + end - start + PAIR_OVERHEAD * (Math.floor((end - start) / SHORTEST_LINE) + 1);
+}
+
+/** The pairs of valid field lines, names lowercased, values without the white space around them: no array for each. */
+function putLines(into: Uint8Array, at: number, { bytes, start, end }: FieldLines): number {
+  let count = 0;
+  let to = at + 5;
+  let from = start;
+  while (from < end && bytes[from] !== CR) {
+    into[to] = SMALL_TUPLE;
+    into[to + 1] = 2;
+    into[to + 2] = BYTES;
+    const nameAt = to + 7;
+    to = nameAt;
+    let byte = bytes[from];
+    while (byte !== COLON && from < end) {
+      into[to++] = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+      byte = bytes[++from];
+    }
+    put32(into, nameAt - 4, to - nameAt);
+    from++;
+    while (bytes[from] === SPACE || bytes[from] === TAB) from++;
+    into[to] = BYTES;
+    const valueAt = to + 5;
+    to = valueAt;
+    while (from < end && bytes[from] !== CR) into[to++] = bytes[from++];
+    while (to > valueAt && (into[to - 1] === SPACE || into[to - 1] === TAB)) to--;
+    put32(into, valueAt - 4, to - valueAt);
+    from += 2;
+    count++;
+  }
+  into[at] = LIST;
+  put32(into, at + 1, count);
+  return to;
+}
+
 /** The longest UTF-8 of a UTF-16 unit. */
 const UTF8_BYTES = 3;
 /** Codes, lengths and numbers around the ten parts of a scope. */
@@ -113,11 +160,20 @@ function pairsRoom(pairs: readonly HeaderPair[]): number {
  * Appends room for a record's header and a scope: the tuple that `build_scope` of asgi.py takes apart.
  * @returns where the header belongs
  */
-export function putScope(out: RecordBuffer, scope: HttpScope, headers: readonly HeaderPair[]): number {
+export function putScope(out: RecordBuffer, scope: HttpScope): number {
+  const { headers } = scope;
+  const lines = headers instanceof HeaderList ? headers.lines() : null;
+  const pairs = lines === null ? [...headers] : NO_PAIRS;
   const texts = scope.method.length + scope.path.length + scope.root_path.length + scope.scheme.length;
   const hosts = (scope.client?.[0].length ?? 0) + (scope.server?.[0].length ?? 0);
   const raw = scope.raw_path.length + scope.query_string.length;
-  out.ensure(HEADER_BYTES + SCOPE_OVERHEAD + UTF8_BYTES * (texts + hosts) + raw + pairsRoom(headers));
+  out.ensure(
+    HEADER_BYTES +
+      SCOPE_OVERHEAD +
+      UTF8_BYTES * (texts + hosts) +
+      raw +
+      (lines === null ? pairsRoom(pairs) : linesRoom(lines)),
+  );
   const into = out.bytes;
   const start = out.length;
   let at = start + HEADER_BYTES;
@@ -130,7 +186,7 @@ export function putScope(out: RecordBuffer, scope: HttpScope, headers: readonly 
   at = putBytes(into, at, scope.raw_path);
   at = putBytes(into, at, scope.query_string);
   at = putText(into, at, scope.root_path);
-  at = putPairs(into, at, headers);
+  at = lines === null ? putPairs(into, at, pairs) : putLines(into, at, lines);
   at = putAddress(into, at, scope.client);
   at = putAddress(into, at, scope.server);
   out.length = at;

@@ -226,25 +226,25 @@ export function u32(bytes: Uint8Array, at: number): number {
   return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
 }
 
+/** Whether `bytes[start, end)` is as many fields as were counted. @throws WireError when not */
+export function checkFields(bytes: Uint8Array, start: number, end: number, count: number): void {
+  let separators = 0;
+  for (let i = start; i < end; i++) if (bytes[i] === 0) separators++;
+  if (count === 0 ? start !== end : separators !== 2 * count - 1) {
+    throw new WireError("another number of fields than counted");
+  }
+}
+
 /** Pairs of names and values from `bytes[start, end)`: name NUL value NUL name ... @throws WireError */
 export function decodeFields(bytes: Uint8Array, start: number, end: number, count: number): [Uint8Array, Uint8Array][] {
+  checkFields(bytes, start, end, count);
   const pairs: [Uint8Array, Uint8Array][] = [];
-  if (count === 0) {
-    if (start !== end) throw new WireError("fields that nobody counted");
-    return pairs;
+  let at = start;
+  while (pairs.length < count) {
+    const nameEnd = bytes.indexOf(0, at);
+    const next = pairs.length === count - 1 ? end : bytes.indexOf(0, nameEnd + 1);
+    pairs.push([bytes.subarray(at, nameEnd), bytes.subarray(nameEnd + 1, next)]);
+    at = next + 1;
   }
-  let name: Uint8Array | undefined;
-  let from = start;
-  for (let i = start; i <= end; i++) {
-    if (i < end && bytes[i] !== 0) continue;
-    const token = bytes.subarray(from, i);
-    from = i + 1;
-    if (name === undefined) name = token;
-    else {
-      pairs.push([name, token]);
-      name = undefined;
-    }
-  }
-  if (name !== undefined || pairs.length !== count) throw new WireError("another number of fields than counted");
   return pairs;
 }

@@ -1,5 +1,6 @@
 /** A worker that is none: the front's end of the stream in the test's hands. And a client that is none. */
 import type { HttpReceiveEvent, HttpScope, SendEvent } from "../../src/asgi/types.ts";
+import { AsgiCall } from "../../src/python/asgi-call.ts";
 import { Exchange } from "../../src/python/exchange.ts";
 import * as wire from "../../src/python/wire.ts";
 import type { SpawnStreamOptions, StreamChild } from "../../src/runtime/stream-child.ts";
@@ -149,12 +150,13 @@ export class FakeClient {
     if (!fields.some(([name]) => name === "content-length" || name === "transfer-encoding")) {
       this.event({ type: "http.request", body: new Uint8Array(0), more_body: false });
     }
-    this.exchange = new Exchange(
+    const call = new AsgiCall(
       scope,
       () => this.#receive(),
       (event) => this.#send(event),
     );
-    this.exchange.done.then(
+    this.exchange = new Exchange(call);
+    call.done.then(
       () => {
         this.outcome = "settled";
       },

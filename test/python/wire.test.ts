@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { HeaderList } from "../../src/asgi/headers.ts";
 import type { HeaderPair, HttpScope } from "../../src/asgi/types.ts";
 import { putScope, trailersPayload } from "../../src/python/marshal.ts";
 import * as wire from "../../src/python/wire.ts";
@@ -114,6 +115,7 @@ for (const { name, count, block } of vectors.refusedFields) {
   test(`refuses fields: ${name}`, () => {
     const bytes = bytesOf(block);
     assert.throws(() => wire.decodeFields(bytes, 0, bytes.length, count), wire.WireError);
+    assert.throws(() => wire.checkFields(bytes, 0, bytes.length, count), wire.WireError);
   });
 }
 
@@ -121,9 +123,22 @@ for (const vector of vectors.scopes) {
   test(`writes a scope: ${vector.name}`, () => {
     const out = new wire.RecordBuffer(1);
     const raw = { raw_path: latin1(vector.raw_path), query_string: latin1(vector.query_string) };
-    const scope = { ...vector, ...raw } as unknown as HttpScope;
-    const start = putScope(out, scope, pairsOf(vector.headers));
+    const scope = { ...vector, ...raw, headers: pairsOf(vector.headers) } as unknown as HttpScope;
+    const start = putScope(out, scope);
     assert.equal(start, 0);
+    assert.equal(hexOf(out.bytes.subarray(wire.HEADER_BYTES, out.length)), vector.marshal);
+  });
+
+  test(`writes a scope from its field lines: ${vector.name}`, () => {
+    const out = new wire.RecordBuffer(1);
+    const lines = pairsOf(vector.headers).map(([name, value]) => {
+      const upper = String.fromCharCode(...name).toUpperCase();
+      return `${upper}:\t ${String.fromCharCode(...value)} \r\n`;
+    });
+    const bytes = latin1(`before${lines.join("")}\r\nbehind`);
+    const headers = new HeaderList(bytes, 6, bytes.length - 6);
+    const raw = { raw_path: latin1(vector.raw_path), query_string: latin1(vector.query_string) };
+    putScope(out, { ...vector, ...raw, headers } as unknown as HttpScope);
     assert.equal(hexOf(out.bytes.subarray(wire.HEADER_BYTES, out.length)), vector.marshal);
   });
 }

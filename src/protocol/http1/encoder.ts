@@ -153,14 +153,40 @@ export class HeadEncoder {
     const valueStart = nameEnd + 2;
     const valueEnd =
       typeof value === "string" ? putValueText(bytes, valueStart, value) : putValue(bytes, valueStart, value);
+    this.#endLine(out, lineStart, nameLength, valueStart, valueEnd);
+  }
+
+  /**
+   * Appends the field lines of `bytes[start, end)`: name NUL value NUL name ..., which no field can hold.
+   * @throws EncodeError when a name is not a token, a value has a control byte or the last name has no value
+   */
+  separated(out: OutBuffer, bytes: Uint8Array, start: number, end: number): void {
+    let at = start;
+    while (at < end) {
+      const nameAt = at;
+      while (at < end && bytes[at] !== 0) at++;
+      const nameEnd = at++;
+      if (nameEnd >= end) throw new EncodeError("a header name has no value");
+      const valueAt = at;
+      while (at < end && bytes[at] !== 0) at++;
+      room(out, at - nameAt + 4);
+      const into = out.bytes;
+      const lineStart = out.end;
+      const valueStart = putNamePart(into, lineStart, bytes, nameAt, nameEnd) + 2;
+      into[valueStart - 2] = 0x3a;
+      into[valueStart - 1] = 0x20;
+      this.#endLine(out, lineStart, nameEnd - nameAt, valueStart, putValuePart(into, valueStart, bytes, valueAt, at));
+      at++;
+    }
+  }
+
+  /** Ends the line whose value ends at `valueEnd`, or takes it back. */
+  #endLine(out: OutBuffer, lineStart: number, nameLength: number, valueStart: number, valueEnd: number): void {
+    const { bytes } = out;
     bytes[valueEnd] = 0x0d;
     bytes[valueEnd + 1] = 0x0a;
     const bit = recognise(bytes, lineStart, nameLength);
-    if (bit === 0) {
-      out.end = valueEnd + 2;
-      return;
-    }
-    out.end = this.#special(bytes, bit, valueStart, valueEnd) ? valueEnd + 2 : lineStart;
+    out.end = bit === 0 || this.#special(bytes, bit, valueStart, valueEnd) ? valueEnd + 2 : lineStart;
   }
 
   /** Decides about a field that matters to the server; false leaves it out. */
@@ -206,14 +232,18 @@ export function prepareField(name: string, value: string): Uint8Array {
 
 function putName(into: Uint8Array, at: number, name: Uint8Array): number {
   if (!(name instanceof Uint8Array)) throw new EncodeError("a header name is neither bytes nor a string");
-  const length = name.length;
-  if (length === 0) throw new EncodeError("a header name is empty");
-  for (let i = 0; i < length; i++) {
+  return putNamePart(into, at, name, 0, name.length);
+}
+
+function putNamePart(into: Uint8Array, at: number, name: Uint8Array, start: number, end: number): number {
+  if (start === end) throw new EncodeError("a header name is empty");
+  let to = at;
+  for (let i = start; i < end; i++) {
     const byte = name[i];
     if ((CLASSES[byte] & NAME_BYTE) === 0) throw new EncodeError("a header name has a byte that names may not have");
-    into[at + i] = byte;
+    into[to++] = byte;
   }
-  return at + length;
+  return to;
 }
 
 function putNameText(into: Uint8Array, at: number, name: string): number {
@@ -231,13 +261,17 @@ function putNameText(into: Uint8Array, at: number, name: string): number {
 
 function putValue(into: Uint8Array, at: number, value: Uint8Array): number {
   if (!(value instanceof Uint8Array)) throw new EncodeError("a header value is neither bytes nor a string");
-  const length = value.length;
-  for (let i = 0; i < length; i++) {
+  return putValuePart(into, at, value, 0, value.length);
+}
+
+function putValuePart(into: Uint8Array, at: number, value: Uint8Array, start: number, end: number): number {
+  let to = at;
+  for (let i = start; i < end; i++) {
     const byte = value[i];
     if ((CLASSES[byte] & VALUE_BYTE) === 0) throw new EncodeError("a header value has a control byte");
-    into[at + i] = byte;
+    into[to++] = byte;
   }
-  return at + length;
+  return to;
 }
 
 function putValueText(into: Uint8Array, at: number, value: string): number {

@@ -1,0 +1,30 @@
+/**
+ * A request, for an application that is part of the server (such as the one that passes requests to Python workers): what
+ * `scope`, `receive` and `send` are to others, without a promise or a closure for what needs none.
+ */
+import type { Application, HttpReceiveEvent, HttpScope, SendEvent } from "./types.ts";
+
+/** What the head says of content: there is none; some follows; some follows when the client has been told to continue. */
+export type Content = "none" | "some" | "on-demand";
+
+export interface HttpCall {
+  readonly scope: HttpScope;
+  readonly content: Content;
+  receive(): Promise<HttpReceiveEvent>;
+  send(event: SendEvent): Promise<void>;
+  /** `gone` is called, once, when the client has ended its half or is gone: what `http.disconnect` says to others. */
+  watch(gone: () => void): void;
+  /** The application has returned. It must not touch the call any more. */
+  returned(): void;
+  /** The application has failed. It must not touch the call any more. */
+  raised(error: unknown): void;
+}
+
+/** An application that can take calls besides being one like any other. */
+export interface CallApplication extends Application {
+  readonly call: (call: HttpCall) => void;
+}
+
+export function takesCalls(app: Application): app is CallApplication {
+  return "call" in app && Object.hasOwn(app, "call");
+}
