@@ -15,7 +15,7 @@ const WRITE_BYTES = 256 * 1024;
 /** Ids must not begin anew: a worker is replaced when half of them are used. */
 export const MOST_REQUESTS = 0x8000_0000;
 
-/** Between the end of a worker's stream and its exit. */
+/** Between the end of a worker's stream and its exit, whichever comes first. */
 const EXIT_GRACE_MS = 1_000;
 
 const TEXT = new TextDecoder();
@@ -113,6 +113,7 @@ export class WorkerHost implements wire.RecordTaker, Member {
   #flushQueued = false;
   #why: string | undefined;
   #exited = false;
+  #streamEnded = false;
   #exitGuard: ReturnType<typeof setTimeout> | undefined;
 
   constructor(runtime: Pick<Runtime, "defer" | "now">, owner: HostOwner, options: HostOptions) {
@@ -128,10 +129,7 @@ export class WorkerHost implements wire.RecordTaker, Member {
       onData: (chunk) => this.#arrived(chunk),
       onDrain: () => this.#flush(),
       onEnd: () => this.#ended(),
-      onExit: (code, signal) => {
-        this.#exited = true;
-        this.#lost(this.#why ?? (signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`));
-      },
+      onExit: (code, signal) => this.#left(code, signal),
     });
     this.pid = this.#child.pid;
     if (!options.spare) this.load(options.settings);
@@ -358,13 +356,26 @@ export class WorkerHost implements wire.RecordTaker, Member {
 
   /** The stream has ended: it serves nobody any more. Why, its exit tells, if it comes. */
   #ended(): void {
-    if (this.state === "gone") return;
+    this.#streamEnded = true;
     if (this.#exited) this.#lost(this.#why ?? "it ended");
-    else {
-      if (!this.wasDrained) this.state = "ending";
-      this.#exitGuard = setTimeout(() => this.kill(this.#why ?? "it closed its stream"), EXIT_GRACE_MS);
-      this.#owner.ended(this);
-    }
+    else this.#ending(() => this.kill(this.#why ?? "it closed its stream"));
+  }
+
+  /** The process has ended. What it wrote before may still be unread: the stream's end tells. */
+  #left(code: number | null, signal: string | null): void {
+    this.#exited = true;
+    this.#why ??= signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`;
+    const why = this.#why;
+    if (this.#streamEnded) this.#lost(why);
+    // A process that it started may hold the stream open.
+    else this.#ending(() => this.#lost(why));
+  }
+
+  #ending(otherwise: () => void): void {
+    if (this.state === "gone") return;
+    if (!this.wasDrained) this.state = "ending";
+    this.#exitGuard = setTimeout(otherwise, EXIT_GRACE_MS);
+    this.#owner.ended(this);
   }
 
   #lost(why: string): void {

@@ -212,6 +212,8 @@ class Worker:
                 await asyncio.wait_for(self._idle.wait(), LEAVE_SECONDS / 2)
         problem = await self.lifespan.shutdown()
         self._put_json(wire.STOPPED, {"message": problem})
+        # The last answers may still wait for the stream to take them.
+        await self.outlet.drained()
         return 0 if problem is None else 1
 
 

@@ -62,6 +62,19 @@ check(
   },
 );
 
+check("a worker that leaves is heard to its end", [...TWO, "--limit-max-requests", "50"], async (scene) => {
+  const pids = await scene.workers(2);
+  // More than the stream takes at once: much of it is unread when the process ends.
+  const load = scene.load("/large");
+  await load.more(600);
+  await unharmed(load);
+  assert.deepEqual(
+    [...load.bodies].map(({ length }) => length),
+    [250_000],
+  );
+  await scene.workers(2, pids);
+});
+
 check("a worker that uses too much memory is replaced", ["--limit-max-rss", "150m"], async (scene) => {
   const [pid] = await scene.workers(1);
   const load = scene.load();

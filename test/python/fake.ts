@@ -63,6 +63,12 @@ export class FakeWorker implements StreamChild {
     this.#options.onExit(code, signal);
   }
 
+  /** The process has ended, and what it wrote before has not been read yet. */
+  exitFirst(code: number): void {
+    this.#exited = true;
+    this.#options.onExit(code, null);
+  }
+
   endStream(): void {
     this.#options.onEnd();
   }

@@ -290,6 +290,23 @@ test("a death: 502 for what was read, a cut for what had begun, another worker f
   await end(bench);
 });
 
+test("what a worker wrote before its exit counts, whichever is heard of first", async () => {
+  const bench = await start();
+  const clients = [send(bench.pool), send(bench.pool, "POST")];
+  await turn();
+  const [worker] = bench.workers;
+  worker.exitFirst(0);
+  const late = send(bench.pool);
+  await turn();
+  worker.respond(1, "written before");
+  worker.endStream();
+  await turn();
+  assert.equal(clients[0].text, "written before");
+  assert.equal(clients[1].status, 502);
+  assert.deepEqual([late.status, worker.requests.length], [undefined, 2], "it waits for the next worker");
+  await end(bench);
+});
+
 test("half a record and then the end is no answer", async () => {
   const bench = await start();
   const client = send(bench.pool);

@@ -57,6 +57,8 @@ async def app(scope, receive, send):
     elif path == "/flood":
         flood()
         await asyncio.sleep(10)
+    elif path == "/large":
+        return await answer(send, "x" * 250_000)
     elif path == "/stream":
         await stream(send)
     await answer(send, json.dumps({"pid": os.getpid(), "version": VERSION}))
