@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { delimiter, join } from "node:path";
 import { after, test } from "node:test";
+import { missing as missingModules } from "../harness/frameworks.ts";
 import { installed, Program } from "../harness/program.ts";
 import { ROOT } from "../harness/server.ts";
 import { until } from "../harness/wait.ts";
@@ -43,6 +44,11 @@ const CHECKS: Readonly<Record<string, Check>> = {
     prints: /^\/some\/path: 5 bytes$/m,
   },
   "bun run serve --help": { prints: /^Usage: ringcorn/ },
+
+  "bun run serve fastapi_app:app --app-dir examples/python": serves,
+  "bun run serve flask_app:app --app-dir examples/python --workers 2": serves,
+  "deno task serve django_app:application --app-dir examples/python": serves,
+  "bun run serve plain:app --app-dir examples/python --port 9000": serves,
 
   "bun run serve ./examples/hello.ts": serves,
   "deno task serve ./examples/hello.ts": serves,
@@ -209,8 +215,13 @@ async function checkClient(command: string, check: Extract<Check, { server: stri
   await client.exit();
 }
 
-/** The program that a client command needs and that may be missing. */
+/** The Python packages that an application of the examples needs. */
+const PACKAGES = /\b(fastapi|flask|django)_app:/;
+
+/** What a command needs and may be missing. */
 function missing(command: string): string | false {
+  const needs = PACKAGES.exec(command)?.[1];
+  if (needs !== undefined) return missingModules([needs]);
   const needed = command.includes("telnet") ? "telnet" : "curl";
   return installed(needed) ? false : `no ${needed}`;
 }
