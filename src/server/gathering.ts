@@ -13,6 +13,8 @@ const QUIET_ROUNDS = 6;
 
 /** Requests of one connection that start from microtasks before the event loop gets a turn. */
 const WAKES_PER_TURN = 128;
+/** Those of all connections: then timers and other sockets have their turn, and what is answered leaves. */
+const WAKES_TOGETHER = 2048;
 
 /** A connection, as it is put off. */
 export interface Gathered {
@@ -33,6 +35,8 @@ export class Gathering {
   readonly #broken: (connection: Gathered, error: unknown) => void;
   #flushQueue: Gathered[] = [];
   #quietRounds = 0;
+  /** Requests started since output last left. */
+  #started = 0;
   readonly #wakeQueue: Gathered[] = [];
   /** Those that have had their share of this turn. */
   #nextTurnQueue: Gathered[] = [];
@@ -56,7 +60,7 @@ export class Gathering {
     connection.wakeQueued = true;
     this.#quietRounds = 0;
     // A long pipeline must not starve the other connections; nor may the others' make this one wait.
-    if (++connection.wakes >= WAKES_PER_TURN) {
+    if (++connection.wakes >= WAKES_PER_TURN || ++this.#started >= WAKES_TOGETHER) {
       connection.wakes = 0;
       if (this.#nextTurnQueue.push(connection) === 1) this.#runtime.defer(() => this.#resumeNextTurn());
     } else if (this.#wakeQueue.push(connection) === 1) queueMicrotask(this.#serveWoken);
@@ -70,6 +74,7 @@ export class Gathering {
   #flushAll(): void {
     const queue = this.#flushQueue;
     this.#flushQueue = [];
+    this.#started = 0;
     for (let i = 0; i < queue.length; i++) {
       const connection = queue[i];
       connection.flushQueued = false;
@@ -90,6 +95,7 @@ export class Gathering {
   #resumeNextTurn(): void {
     const queue = this.#nextTurnQueue;
     this.#nextTurnQueue = [];
+    this.#started = 0;
     for (const connection of queue) this.#resume(connection);
   }
 

@@ -98,3 +98,22 @@ test("a connection that fails is ended, and those behind it are served", async (
   await rounds(12);
   assert.deepEqual(calls, ["resume a", "abort a", "resume b", "abort a", "flush b"]);
 });
+
+test("however many connections have long pipelines, the event loop gets its turn and what is answered leaves", async () => {
+  const { calls, deferred, gathering } = world();
+  let budget = 100_000;
+  for (let i = 0; i < 100; i++) {
+    const each = new Fake(`${i}`, calls);
+    each.onResume = () => {
+      if (--budget < 0) return;
+      gathering.wake(each);
+      if (!each.flushQueued) gathering.flushLater(each);
+    };
+    each.onResume();
+  }
+  await rounds(2000);
+  const resumed = calls.filter((call) => call.startsWith("resume")).length;
+  assert.ok(resumed > 1000 && resumed < 5000, `${resumed} requests in one turn`);
+  assert.equal(calls.filter((call) => call.startsWith("flush")).length, 100);
+  assert.equal(deferred.length, 1);
+});
