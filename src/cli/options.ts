@@ -6,6 +6,7 @@ import { DEFAULT_LIMITS, DEFAULT_OPTIONS, type ServerLimits, type ServerOptions 
 import { type CommandConfig, DEFAULT_COMMAND, MOST_WORKERS } from "./config.ts";
 import { networks } from "./networks.ts";
 import * as kinds from "./values.ts";
+import { webSocketRows } from "./websocket-options.ts";
 
 export const GROUPS = [
   "Application",
@@ -14,6 +15,7 @@ export const GROUPS = [
   "Python",
   "Reload",
   "HTTP",
+  "WebSocket",
   "Proxies",
   "Limits",
   "Timeouts",
@@ -403,6 +405,7 @@ export const OPTIONS: readonly OptionRow[] = [
   ...pythonRows(),
   ...reloadRows(),
   ...httpRows(),
+  ...webSocketRows(),
   ...proxyRows(),
   ...queueRows(),
   ...limitRows(),

@@ -2,6 +2,7 @@
  * How a connection writes and how it ends: output through its borrowed exchange, FIN and a lingering close so that the
  * last response arrives, or a reset when a message can't be finished. RFC 9112 section 9.6.
  */
+import type { HttpCycle } from "../asgi/cycle.ts";
 import type { SendableFile } from "../asgi/cycle-host.ts";
 import type { DefaultFields } from "../asgi/default-fields.ts";
 import { ClientDisconnected } from "../asgi/errors.ts";
@@ -12,6 +13,7 @@ import type { Socket } from "../runtime/types.ts";
 import type { ServerContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Gathered } from "./gathering.ts";
+import * as responses from "./responses.ts";
 
 /** The life of a connection, one way. */
 export const OPEN = 0;
@@ -20,6 +22,8 @@ export const FINISHING = 1;
 /** FIN is sent; the peer's is awaited, within limits. */
 export const LINGERING = 2;
 export const CLOSED = 3;
+/** The socket is another connection's: what it says is passed on. */
+export const UPGRADED = 4;
 
 /** What the read deadline is for. */
 export const DEADLINE_NONE = 0;
@@ -54,9 +58,6 @@ export abstract class ConnectionEnd implements Gathered {
     this.socket = socket;
     this.readDeadline = context.now + context.options.limits.headerTimeoutMs;
   }
-
-  /** Ends at once. */
-  abstract abort(): void;
 
   /** Writes what has gathered; then, with nothing left to do, rests. */
   abstract flushGathered(): void;
@@ -115,6 +116,20 @@ export abstract class ConnectionEnd implements Gathered {
     return this.context.runtime.openFile(path);
   }
 
+  reportError(cycle: HttpCycle, error: unknown): void {
+    responses.logApplicationError(this.context, cycle, error);
+  }
+
+  debug(cycle: HttpCycle, info: unknown): void {
+    if (this.context.logger.enabled("debug")) responses.logDebugEvent(this.context, cycle, info);
+  }
+
+  protected requestEnded(cycle: HttpCycle): void {
+    this.context.inFlight--;
+    const { access, runtime } = this.context;
+    if (access !== undefined && cycle.status !== 0) responses.logAccess(access, cycle, runtime);
+  }
+
   // ---- memory and deadlines -------------------------------------------------------------------------------
 
   protected borrow(): Exchange {
@@ -138,6 +153,11 @@ export abstract class ConnectionEnd implements Gathered {
     this.context.pool.giveBack(exchange);
   }
 
+  /** Ends at once. */
+  abort(): void {
+    if (this.phase !== CLOSED) this.reset();
+  }
+
   // ---- the end ---------------------------------------------------------------------------------------------
 
   /** A dead socket is let go with the next sweep: not from here, since a cycle may be in the middle of its output. */
@@ -146,9 +166,20 @@ export abstract class ConnectionEnd implements Gathered {
     this.writeDeadline = this.exchange?.outlet.dead === true ? now : now + options.limits.writeTimeoutMs;
   }
 
-  protected answerAndFinish(status: number, isHead: boolean): void {
+  /** Whether a client has taken no byte for too long: the connection is then reset. */
+  protected writeExpired(now: number): boolean {
+    if (this.writeDeadline === 0 || now < this.writeDeadline) return false;
+    if (this.exchange?.outlet.dead !== true) {
+      this.context.logger.info("a client took no byte of its response in time; connection reset");
+    }
+    this.reset();
+    return true;
+  }
+
+  /** @param extra field lines, each ended by CRLF */
+  protected answerAndFinish(status: number, isHead: boolean, extra = ""): void {
     const exchange = this.exchange ?? this.borrow();
-    const response = closingResponse(status, this.context.fields.all, "", !isHead);
+    const response = closingResponse(status, this.context.fields.all, extra, !isHead);
     const { out } = exchange.outlet;
     if (out.ensure(response.length)) {
       out.append(response, 0, response.length);

@@ -5,7 +5,6 @@
 import { HttpCycle } from "../asgi/cycle.ts";
 import type { CycleHost } from "../asgi/cycle-host.ts";
 import { splitFieldLines } from "../asgi/headers.ts";
-import type { Application } from "../asgi/types.ts";
 import { BODY, END, ERROR, HEAD, NEED_DATA } from "../protocol/http1/parser.ts";
 import type { Socket, SocketHandler } from "../runtime/types.ts";
 import {
@@ -19,10 +18,12 @@ import {
   LINGERING,
   OPEN,
   STOP_GRACE_MS,
+  UPGRADED,
 } from "./connection-end.ts";
 import type { ServerContext } from "./context.ts";
 import { identify, type Peer } from "./peer.ts";
 import * as responses from "./responses.ts";
+import { takeEarly, upgrade } from "./websocket-upgrade.ts";
 
 /** Answers leave in the middle of a turn once this much has gathered. */
 const FLUSH_BYTES = 16 * 1024;
@@ -43,6 +44,8 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   /** The input can't be understood any further. */
   #inputDead = false;
   #pumping = false;
+  /** Whom the socket belongs to, when this connection has become one of another protocol. */
+  #successor: SocketHandler | null = null;
 
   constructor(context: ServerContext, socket: Socket) {
     super(context, socket);
@@ -69,7 +72,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   }
 
   responseDone(cycle: HttpCycle): void {
-    this.#requestEnded(cycle);
+    this.requestEnded(cycle);
     if (!cycle.keepAlive) {
       this.#cycle = null;
       this.finish();
@@ -90,33 +93,28 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     if (error !== undefined || !wasGone) responses.logApplicationError(this.context, cycle, error);
     cycle.detach();
     if (wasCommitted) {
-      this.#requestEnded(cycle);
+      this.requestEnded(cycle);
       this.#cycle = null;
+      // Earlier answers may still be in the buffer.
+      this.flush();
       this.reset();
       return;
     }
     const left = wasGone && error === undefined;
     if (!left) cycle.status = 500;
     else if (this.#inputDead) cycle.status = 400;
-    this.#requestEnded(cycle);
+    this.requestEnded(cycle);
     this.#cycle = null;
     if (cycle.status === 0) this.finish();
     else this.answerAndFinish(cycle.status, cycle.isHead);
-  }
-
-  reportError(cycle: HttpCycle, error: unknown): void {
-    responses.logApplicationError(this.context, cycle, error);
-  }
-
-  debug(cycle: HttpCycle, info: unknown): void {
-    if (this.context.logger.enabled("debug")) responses.logDebugEvent(this.context, cycle, info);
   }
 
   // ---- what the socket says --------------------------------------------------------------------------------
 
   onData(chunk: Uint8Array, length: number): void {
     if (this.phase !== OPEN) {
-      this.drop(length);
+      if (this.phase === UPGRADED) this.#successor!.onData(chunk, length);
+      else this.drop(length);
       return;
     }
     const { intake } = this.exchange ?? this.borrow();
@@ -133,7 +131,8 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
 
   onDrain(): void {
     this.writeDeadline = 0;
-    if (this.exchange?.outlet.onDrain() === false) this.stuck();
+    if (this.phase === UPGRADED) this.#successor!.onDrain();
+    else if (this.exchange?.outlet.onDrain() === false) this.stuck();
     else if (this.phase === FINISHING) this.linger();
     else if (this.#hasInput() && !this.#mayNotParse()) this.context.gathering.wake(this);
     else this.#settle();
@@ -143,9 +142,11 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     this.peerEnded = true;
     if (this.phase === LINGERING) this.close();
     else if (this.phase === OPEN) this.#inputEnded();
+    else if (this.phase === UPGRADED) this.#successor!.onEnd();
   }
 
   onEndUnread(unreadBytes: number): void {
+    if (this.phase === UPGRADED) this.#successor!.onEndUnread(unreadBytes);
     const cycle = this.#cycle;
     if (cycle === null || this.#bodyDone || unreadBytes < 0) return;
     const { intake } = this.exchange!;
@@ -153,13 +154,14 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   }
 
   onClose(error: Error | undefined): void {
-    if (this.phase === CLOSED) return;
+    if (this.phase === UPGRADED) this.#successor!.onClose(error);
+    if (this.phase === CLOSED || this.phase === UPGRADED) return;
     this.phase = CLOSED;
     if (error !== undefined) this.context.logger.trace(`connection lost: ${error.message}`);
     const cycle = this.#cycle;
     if (cycle !== null) {
       this.#cycle = null;
-      if (this.#discarding === 0) this.#requestEnded(cycle);
+      if (this.#discarding === 0) this.requestEnded(cycle);
       cycle.detach();
     }
     this.giveBack();
@@ -183,11 +185,6 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     this.#cycle?.disconnect();
   }
 
-  /** Ends at once. */
-  abort(): void {
-    if (this.phase !== CLOSED) this.reset();
-  }
-
   flushGathered(): void {
     this.flush();
     if (this.#cycle === null && !this.#pumping) this.#settle();
@@ -199,13 +196,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
 
   /** Acts on a deadline that has passed. */
   sweep(now: number): void {
-    if (this.writeDeadline !== 0 && now >= this.writeDeadline) {
-      if (this.exchange?.outlet.dead !== true) {
-        this.context.logger.info("a client took no byte of its response in time; connection reset");
-      }
-      this.reset();
-      return;
-    }
+    if (this.writeExpired(now)) return;
     if (this.deadlineKind === DEADLINE_NONE || now < this.readDeadline) return;
     const kind = this.deadlineKind;
     this.deadlineKind = DEADLINE_NONE;
@@ -266,22 +257,40 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     context.requestsStarted++;
     context.inFlight++;
     this.#peer ??= identify(this.socket, context.options.uds, context.scopes);
+    if (parser.upgrade && this.#upgrade(this.#peer)) return;
     const { client, server, trusted } = this.#peer;
     const scope = context.scopes.http(parser, client, server, trusted);
     this.#cycle = HttpCycle.open(this, scope, parser);
     this.#notStarted = true;
     this.deadlineKind = DEADLINE_NONE;
     context.onRequest?.();
+    intake.forgetBody();
     this.#bodyDone = !parser.hasBody;
     if (this.#bodyDone) {
       // Its end, which needs no ring to be told.
       parser.next();
       this.#cycle.withoutBody();
       this.#startApplication();
-      return;
     }
-    intake.bodyBytes = 0;
-    intake.ring.clear();
+  }
+
+  /** Whether the request asked for a WebSocket, which it has got or been refused. */
+  #upgrade(peer: Peer): boolean {
+    const { context, socket } = this;
+    const exchange = this.exchange!;
+    const outcome = upgrade(context, socket, exchange, peer);
+    if (outcome === undefined) return false;
+    if ("extra" in outcome) {
+      this.#inputDead = true;
+      this.answerAndFinish(outcome.status, false, outcome.extra);
+    } else {
+      this.phase = UPGRADED;
+      this.exchange = null;
+      this.#successor = outcome;
+      context.closed(this);
+      outcome.start(takeEarly(exchange));
+    }
+    return true;
   }
 
   #onBody(): void {
@@ -326,18 +335,18 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     if (!this.#notStarted || this.#cycle === null) return;
     this.#notStarted = false;
     this.context.runtime.isolate(
-      run,
+      responses.run,
       this.#cycle,
       responses.applicationFor(this.context, this.exchange!.intake.parser.targetForm),
     );
   }
 
   /** The input is bad or too late: answers if nothing has been answered, and ends the connection. */
-  #reject({ status, message }: responses.InputFault): void {
+  #reject(fault: responses.InputFault): void {
+    const { status } = fault;
     this.#inputDead = true;
     const cycle = this.#cycle;
-    const from = this.socket.remote.host;
-    this.context.logger.warning(`bad request from ${from === "" ? "a local client" : from}: ${message} (${status})`);
+    responses.logBadInput(this.context, this.socket, fault);
     if (cycle === null) {
       this.answerAndFinish(status, false);
       return;
@@ -356,7 +365,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     this.#cycle = null;
     this.exchange!.outlet.out.rollback();
     cycle.status = status;
-    this.#requestEnded(cycle);
+    this.requestEnded(cycle);
     cycle.detach();
     this.answerAndFinish(status, cycle.isHead);
   }
@@ -436,14 +445,4 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     if (this.#hasInput()) this.context.gathering.wake(this);
     else this.#settle();
   }
-
-  #requestEnded(cycle: HttpCycle): void {
-    this.context.inFlight--;
-    const { access, runtime } = this.context;
-    if (access !== undefined && cycle.status !== 0) responses.logAccess(access, cycle, runtime);
-  }
-}
-
-function run(cycle: HttpCycle, app: Application): void {
-  cycle.run(app);
 }

@@ -7,10 +7,10 @@ import type { AccessLog } from "../observe/access.ts";
 import type { Logger } from "../observe/log.ts";
 import type { Runtime } from "../runtime/types.ts";
 import type { Collection } from "./collection.ts";
-import type { Connection } from "./connection.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Gathering } from "./gathering.ts";
 import type { ServerOptions } from "./options.ts";
+import type { Swept } from "./sweeper.ts";
 
 export interface ServerContext {
   readonly runtime: Runtime;
@@ -33,6 +33,6 @@ export interface ServerContext {
   requestsStarted: number;
   /** Called when a request has started. */
   onRequest: (() => void) | undefined;
-  opened(connection: Connection): void;
-  closed(connection: Connection): void;
+  opened(connection: Swept): void;
+  closed(connection: Swept): void;
 }

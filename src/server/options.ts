@@ -3,6 +3,7 @@
  * Every limit stands here (or in the protocol's own limits) with its reason.
  */
 import { DEFAULT_HTTP1_LIMITS, type Http1Limits } from "../protocol/http1/limits.ts";
+import { DEFAULT_WEBSOCKET_OPTIONS, type WebSocketOptions } from "./websocket-options.ts";
 
 /** A slow client gets this long for a whole head, whatever it trickles. granian's default. */
 export const DEFAULT_HEADER_TIMEOUT_MS = 30_000;
@@ -67,7 +68,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
 
 export type LifespanMode = "auto" | "on" | "off";
 
-export interface ServerOptions {
+export interface ServerOptions extends WebSocketOptions {
   /** Default "127.0.0.1". */
   readonly host: string;
   /** Default 8000; 0 asks for a free port. */
@@ -100,6 +101,7 @@ export interface ServerOptions {
 }
 
 export const DEFAULT_OPTIONS: ServerOptions = {
+  ...DEFAULT_WEBSOCKET_OPTIONS,
   host: "127.0.0.1",
   port: 8000,
   uds: undefined,

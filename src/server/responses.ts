@@ -7,7 +7,7 @@ import { type AccessLog, escapeForLog } from "../observe/access.ts";
 import type { Logger } from "../observe/log.ts";
 import { reasonPhrase } from "../protocol/http1/encoder.ts";
 import { AUTHORITY } from "../protocol/http1/parser.ts";
-import type { Runtime } from "../runtime/types.ts";
+import type { Runtime, Socket } from "../runtime/types.ts";
 import type { ServerContext } from "./context.ts";
 
 /** When a client that was refused for lack of room may try again. */
@@ -52,14 +52,33 @@ export function applicationFor(context: ServerContext, targetForm: number): Appl
   return concurrency > 0 && context.inFlight > concurrency ? refusalApp(503) : context.app;
 }
 
+export function run(cycle: HttpCycle, app: Application): void {
+  cycle.run(app);
+}
+
 /** What the logs need of a server context. */
 interface LogContext {
   readonly logger: Logger;
   readonly runtime: Pick<Runtime, "latin1">;
 }
 
+/** What the logs say of a request. */
+interface Named {
+  readonly method: string;
+  readonly rawPath: Uint8Array;
+  readonly query: Uint8Array;
+  /** 0 while there is none. */
+  readonly status: number;
+}
+
+/** Input that ends its connection. */
+export function logBadInput({ logger }: LogContext, socket: Socket, { status, message }: InputFault): void {
+  const from = socket.remote.host;
+  logger.warning(`bad request from ${from === "" ? "a local client" : from}: ${message} (${status})`);
+}
+
 /** One entry per failed request: what was asked, and the application's own trace. */
-export function logApplicationError({ logger, runtime }: LogContext, cycle: HttpCycle, error: unknown): void {
+export function logApplicationError({ logger, runtime }: LogContext, cycle: Named, error: unknown): void {
   const request = `${cycle.method} ${escapeForLog(targetOf(cycle, runtime))}`;
   if (error instanceof ClientDisconnected) logger.debug(`the client of ${request} has disconnected`);
   else if (error === undefined) {
@@ -96,8 +115,13 @@ export function logAccess(access: AccessLog, cycle: HttpCycle, runtime: Pick<Run
   access.request(cycle.client, cycle.method, targetOf(cycle, runtime), cycle.version, cycle.status);
 }
 
+/** Notes a WebSocket handshake that has been answered, with 101 or otherwise. */
+export function logHandshake({ access, runtime }: ServerContext, named: Named, client: HttpCycle["client"]): void {
+  access?.request(client, "GET", targetOf(named, runtime), "1.1", named.status);
+}
+
 /** The target as it arrived, each byte as the code unit of its value. */
-function targetOf({ rawPath, query }: HttpCycle, { latin1 }: Pick<Runtime, "latin1">): string {
+function targetOf({ rawPath, query }: Named, { latin1 }: Pick<Runtime, "latin1">): string {
   const path = latin1(rawPath, 0, rawPath.length);
   return query.length === 0 ? path : `${path}?${latin1(query, 0, query.length)}`;
 }

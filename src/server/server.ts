@@ -24,7 +24,8 @@ import { exchangePool } from "./exchange.ts";
 import { type Gathered, Gathering } from "./gathering.ts";
 import { DESCRIPTOR_RESERVE, type ServerOptions } from "./options.ts";
 import { Refusals } from "./refusal.ts";
-import { Sweeper, sweepPeriodMs } from "./sweeper.ts";
+import { Sweeper, type Swept, sweepPeriodMs } from "./sweeper.ts";
+import { webSocketTimeoutsMs } from "./websocket-options.ts";
 
 export interface ServerDependencies {
   readonly runtime: Runtime;
@@ -139,6 +140,7 @@ class Server implements ServerHandle {
       limits.bodyTimeoutMs,
       limits.writeTimeoutMs,
       limits.lingerTimeoutMs,
+      ...webSocketTimeoutsMs(options),
     ];
     this.#sweeper = new Sweeper(sweepPeriodMs(timeouts), () => this.#tick());
     this.stopped = new Promise((resolve) => {
@@ -201,7 +203,7 @@ class Server implements ServerHandle {
     return new Connection(this.#context, socket);
   }
 
-  #closed(connection: Connection): void {
+  #closed(connection: Swept): void {
     this.#sweeper.remove(connection);
     if (this.connections < this.#cap / 2) this.#capReported = false;
     if (this.connections === 0) this.#emptied?.();

@@ -2,7 +2,19 @@
  * The connections of a server and its coarse clock. One timer looks at all of them: a connection stores its
  * deadline as a number, so a request costs no timer.
  */
-import type { Connection } from "./connection.ts";
+/** A connection, as the server looks at it. */
+export interface Swept {
+  /** Position in the server's list of connections. */
+  slot: number;
+  /** Acts on deadlines that have passed. */
+  sweep(now: number): void;
+  /** Ends now if idle, else with what it is about. */
+  stop(): void;
+  /** Tells a running application that its time is up. */
+  notifyStop(): void;
+  /** Ends at once. */
+  abort(): void;
+}
 
 /** How often deadlines are looked at when none is shorter. */
 export const SWEEP_MS = 500;
@@ -17,7 +29,7 @@ export function sweepPeriodMs(timeoutsMs: readonly number[]): number {
 }
 
 export class Sweeper {
-  readonly connections: Connection[] = [];
+  readonly connections: Swept[] = [];
   readonly #periodMs: number;
   readonly #tick: () => number;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -30,7 +42,7 @@ export class Sweeper {
     this.#tick = tick;
   }
 
-  add(connection: Connection): void {
+  add(connection: Swept): void {
     connection.slot = this.connections.length;
     this.connections.push(connection);
     if (this.#timer === undefined) {
@@ -39,7 +51,7 @@ export class Sweeper {
     }
   }
 
-  remove(connection: Connection): void {
+  remove(connection: Swept): void {
     const { connections } = this;
     const last = connections.pop();
     if (last !== undefined && last !== connection) {
@@ -53,7 +65,7 @@ export class Sweeper {
   }
 
   /** From the end, since a connection that ends is replaced by the last one. */
-  each(visit: (connection: Connection) => void): void {
+  each(visit: (connection: Swept) => void): void {
     for (let i = this.connections.length - 1; i >= 0; i--) {
       const connection = this.connections[i];
       if (connection !== undefined) visit(connection);

@@ -42,6 +42,7 @@ test("uvicorn's names are kept", () => {
     ..."limit-concurrency limit-max-requests limit-max-requests-jitter timeout-keep-alive".split(" "),
     ..."timeout-graceful-shutdown proxy-headers forwarded-allow-ips access-log log-level header".split(" "),
     ..."server-header date-header app-dir env-file factory".split(" "),
+    ..."ws-max-size ws-max-queue ws-ping-interval ws-ping-timeout ws-per-message-deflate".split(" "),
   ]) {
     assert.ok(names.has(name), name);
   }

@@ -15,6 +15,7 @@ import type { ServerContext } from "../../src/server/context.ts";
 import { exchangePool } from "../../src/server/exchange.ts";
 import { Gathering } from "../../src/server/gathering.ts";
 import { DEFAULT_LIMITS, DEFAULT_OPTIONS, type ServerLimits, type ServerOptions } from "../../src/server/options.ts";
+import type { Swept } from "../../src/server/sweeper.ts";
 import { latin1 } from "./response.ts";
 
 export function bytesOf(text: string): Uint8Array {
@@ -111,7 +112,7 @@ export class Wired {
   readonly context: ServerContext;
   readonly logged: Logged[] = [];
   readonly accessed: string[] = [];
-  readonly connections = new Set<Connection>();
+  readonly connections = new Set<Swept>();
   readonly ownsChunks: boolean;
   files: Runtime["openFile"] = () => Promise.reject(new Error("no such file"));
   /** The server's own asynchronous context, not that of an application. */

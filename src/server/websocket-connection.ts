@@ -1,0 +1,357 @@
+/**
+ * One WebSocket connection: moves bytes between its socket, the frame decoder and the cycle of its application; decides
+ * about pings, limits, timeouts and the closing handshake. RFC 6455 sections 5 and 7; docs/websocket.md has the tables.
+ */
+import type { WebSocketScope } from "../asgi/types.ts";
+import type { WebSocketCycle } from "../asgi/websocket-cycle.ts";
+import * as states from "../asgi/websocket-states.ts";
+import {
+  CLOSE_GOING_AWAY,
+  CLOSE_INTERNAL_ERROR,
+  CLOSE_NO_CODE,
+  CLOSE_SERVICE_RESTART,
+} from "../protocol/websocket/codes.ts";
+import type { DeflateAgreement, MessageDeflater, MessageInflater } from "../protocol/websocket/deflate.ts";
+import type { MessageEncoder } from "../protocol/websocket/encoder.ts";
+import { BINARY, CLOSE, ERROR, FrameDecoder, NEED_DATA, PING, TEXT } from "../protocol/websocket/frames.ts";
+import type { HandshakeAccepted } from "../protocol/websocket/handshake.ts";
+import type { Socket, SocketHandler } from "../runtime/types.ts";
+import { CLOSED, DEADLINE_NONE, FINISHING, LINGERING, OPEN, STOP_GRACE_MS } from "./connection-end.ts";
+import type { ServerContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import { WebSocketHandshake } from "./websocket-handshake.ts";
+import { sharedOf } from "./websocket-shared.ts";
+
+/** What the read deadline is for, besides what connection-end.ts has. */
+const DEADLINE_HANDSHAKE = 10;
+const DEADLINE_CLOSE = 11;
+
+/** Pings of one turn that are answered each; of more than these, the last (RFC 6455 section 5.5.3). */
+const PONGS_PER_TURN = 16;
+/** Messages up to here are copied: a view would keep the whole chunk that they came in. */
+const COPY_BYTES = 4 * 1024;
+const PING_BYTES = 4;
+
+export class WebSocketConnection extends WebSocketHandshake implements SocketHandler {
+  readonly queueBytes: number;
+  readonly queueMessages: number;
+  #decoder: FrameDecoder | null = null;
+  #encoder: MessageEncoder | null = null;
+  #inflater: MessageInflater | undefined = undefined;
+  #ownDeflater: MessageDeflater | undefined = undefined;
+  /** Chunks that wait for the decoder. */
+  #held: Uint8Array[] | null = null;
+  #heldBytes = 0;
+  #paused = false;
+  #pumping = false;
+  /** When something last came from the peer, and when it was pinged since, 0 if it was not. */
+  #heardAt: number;
+  #pingedAt = 0;
+  #pings = 0;
+  /** The last ping's payload, where there were too many to answer each. */
+  #owed: Uint8Array | null = null;
+  readonly #endsAt: number;
+
+  /** @param exchange of the connection that this one goes on with, with answers to earlier requests perhaps */
+  constructor(
+    context: ServerContext,
+    socket: Socket,
+    exchange: Exchange,
+    scope: WebSocketScope,
+    handshake: HandshakeAccepted,
+  ) {
+    super(context, socket, exchange, scope, handshake);
+    const { options, now } = context;
+    this.queueBytes = options.wsQueueBytes;
+    this.queueMessages = options.wsQueueMessages;
+    this.#heardAt = now;
+    this.#endsAt = options.wsLifetimeMs > 0 ? now + options.wsLifetimeMs : Number.POSITIVE_INFINITY;
+    if (options.wsHandshakeTimeoutMs > 0) this.setDeadline(DEADLINE_HANDSHAKE, now + options.wsHandshakeTimeoutMs);
+    else this.deadlineKind = DEADLINE_NONE;
+    context.opened(this);
+  }
+
+  /** Calls the application. @param early what has arrived behind the handshake */
+  start(early: readonly Uint8Array[]): void {
+    for (const chunk of early) this.#hold(chunk, chunk.length, true);
+    this.flushSoon();
+    this.context.runtime.isolate(run, this.cycle, this.context);
+  }
+
+  protected get frames(): MessageEncoder {
+    return this.#encoder!;
+  }
+
+  // ---- what the cycle may ask for --------------------------------------------------------------------------
+
+  protected accepted(agreement: DeflateAgreement | undefined): void {
+    const shared = sharedOf(this.context);
+    const codec = shared.codec(agreement);
+    this.#encoder = codec.encoder;
+    this.#inflater = codec.inflater;
+    this.#ownDeflater = codec.ownDeflater;
+    this.#decoder = new FrameDecoder(shared.decoding, codec.inflater);
+    this.#heardAt = this.context.now;
+    this.deadlineKind = DEADLINE_NONE;
+    if (this.#held !== null) this.#pump();
+    this.#inputEndedIfDrained();
+  }
+
+  message(message: string | Uint8Array): Promise<void> | null {
+    return this.put(message);
+  }
+
+  farewell(code: number, reason: string): void {
+    if (this.phase !== OPEN) return;
+    this.putFarewell(code, reason);
+    this.setDeadline(DEADLINE_CLOSE, this.context.now + this.context.options.wsCloseTimeoutMs);
+    // What the application will not receive any more may be decoded, up to the peer's close frame.
+    this.roomAgain();
+  }
+
+  roomAgain(): void {
+    if (this.#pumping || this.phase !== OPEN || this.#decoder === null) return;
+    if (this.#hasInput) this.#pump();
+    else this.#resume();
+  }
+
+  // ---- what the socket says --------------------------------------------------------------------------------
+
+  onData(chunk: Uint8Array, length: number): void {
+    if (this.phase !== OPEN) {
+      this.drop(length);
+      return;
+    }
+    this.#heardAt = this.context.now;
+    this.#pingedAt = 0;
+    const decoder = this.#decoder;
+    if (decoder === null || this.#pumping || this.#hasInput) {
+      this.#hold(chunk, length, this.context.runtime.ownsChunks);
+      return;
+    }
+    decoder.feed(chunk, 0, length);
+    this.#pump();
+    if (!this.context.runtime.ownsChunks && decoder.position < decoder.limit) decoder.keepInput();
+  }
+
+  onDrain(): void {
+    this.writeDeadline = 0;
+    if (this.exchange?.outlet.onDrain() === false) {
+      this.stuck();
+      return;
+    }
+    this.drainBacklog();
+    if (this.blocked) this.stuck();
+    else if (this.phase === FINISHING) this.linger();
+    else if (this.phase === OPEN) this.flushGathered();
+  }
+
+  onEnd(): void {
+    this.peerEnded = true;
+    if (this.phase === LINGERING) this.close();
+    else if (this.phase === OPEN) this.#inputEndedIfDrained();
+  }
+
+  onEndUnread(): void {}
+
+  onClose(error: Error | undefined): void {
+    if (this.phase === CLOSED) return;
+    this.phase = CLOSED;
+    if (error !== undefined) this.context.logger.trace(`connection lost: ${error.message}`);
+    this.answered(0);
+    this.denial?.detach();
+    this.denial = null;
+    this.#held = null;
+    this.dropBacklog();
+    this.giveBack();
+    this.#decoder?.close();
+    this.#inflater?.close();
+    this.#ownDeflater?.close();
+    this.#inflater = undefined;
+    this.#ownDeflater = undefined;
+    this.cycle.gone();
+    this.context.closed(this);
+  }
+
+  // ---- what the server says --------------------------------------------------------------------------------
+
+  /** Whoever is connected is told to come back, to another process; handshakes are refused. */
+  stop(): void {
+    const { state } = this.cycle;
+    if (this.phase === LINGERING) this.readDeadline = Math.min(this.readDeadline, this.context.now + STOP_GRACE_MS);
+    if (this.phase !== OPEN) return;
+    if (state === states.CONNECTING) this.refuseLate();
+    else if (state === states.OPEN) this.#end(CLOSE_SERVICE_RESTART, "");
+  }
+
+  notifyStop(): void {
+    this.denial?.disconnect();
+  }
+
+  flushGathered(): void {
+    if (this.denial !== null || this.phase !== OPEN) this.flush();
+    else this.rest();
+  }
+
+  resumePump(): void {}
+
+  sweep(now: number): void {
+    if (this.writeExpired(now)) return;
+    if (this.deadlineKind !== DEADLINE_NONE && now >= this.readDeadline) {
+      const kind = this.deadlineKind;
+      this.deadlineKind = DEADLINE_NONE;
+      if (kind === DEADLINE_HANDSHAKE) this.handshakeTooLate();
+      else if (kind === DEADLINE_CLOSE) this.finish();
+      else this.close();
+      return;
+    }
+    if (this.phase !== OPEN || this.cycle.state !== states.OPEN) return;
+    if (now >= this.#endsAt) this.#end(CLOSE_GOING_AWAY, "");
+    else this.#keepAlive(now);
+  }
+
+  // ---- input -----------------------------------------------------------------------------------------------
+
+  get #hasInput(): boolean {
+    const decoder = this.#decoder;
+    return this.#held !== null || (decoder !== null && decoder.position < decoder.limit);
+  }
+
+  /** Keeps a chunk until the application receives what is before it. */
+  #hold(chunk: Uint8Array, length: number, owned: boolean): void {
+    this.#held ??= [];
+    this.#held.push(owned ? chunk.subarray(0, length) : chunk.slice(0, length));
+    this.#heldBytes += length;
+    // A client may send a little before its handshake is answered.
+    const mayHold = this.#decoder === null ? this.context.options.limits.pipelinedBytes : 0;
+    if (this.#heldBytes <= mayHold || this.#paused) return;
+    this.#paused = true;
+    this.socket.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused || this.#hasInput) return;
+    this.#paused = false;
+    this.#heardAt = this.context.now;
+    this.socket.resume();
+  }
+
+  /** Decodes until input or room for messages runs out. */
+  #pump(): void {
+    const decoder = this.#decoder!;
+    const cycle = this.cycle;
+    this.#pumping = true;
+    this.#pings = 0;
+    while (this.phase === OPEN && !(cycle.full && cycle.state === states.OPEN)) {
+      const event = decoder.next();
+      if (event === TEXT) {
+        if (cycle.state === states.OPEN) cycle.arrived(decoder.text);
+      } else if (event === BINARY) {
+        if (cycle.state === states.OPEN) cycle.arrived(this.#own(decoder));
+      } else if (event === PING) this.#answerPing(decoder);
+      else if (event === CLOSE) this.#peerClosed(decoder.closeCode, decoder.closeReason);
+      else if (event === ERROR) this.#refuseInput(decoder);
+      else if (event === NEED_DATA && !this.#feedHeld(decoder)) break;
+    }
+    this.#pumping = false;
+    if (this.#pings > PONGS_PER_TURN && this.phase === OPEN && this.#owed !== null) {
+      this.putPong(this.#owed, 0, this.#owed.length);
+    }
+    this.#owed = null;
+    if (this.phase !== OPEN || this.#hasInput) return;
+    this.#resume();
+    this.#inputEndedIfDrained();
+  }
+
+  #feedHeld(decoder: FrameDecoder): boolean {
+    const chunk = this.#held?.shift();
+    if (chunk === undefined) return false;
+    if (this.#held!.length === 0) this.#held = null;
+    this.#heldBytes -= chunk.length;
+    decoder.feed(chunk, 0, chunk.length);
+    return true;
+  }
+
+  /** A binary message, to be kept by the application. */
+  #own(decoder: FrameDecoder): Uint8Array {
+    const { payload, payloadStart, payloadEnd } = decoder;
+    const length = payloadEnd - payloadStart;
+    if (decoder.payloadOwned) return length === payload.length ? payload : payload.subarray(payloadStart, payloadEnd);
+    const isShare = length <= COPY_BYTES || 2 * length < payload.length;
+    const inChunk = payload === decoder.chunk && this.context.runtime.ownsChunks;
+    return inChunk && !isShare ? payload.subarray(payloadStart, payloadEnd) : payload.slice(payloadStart, payloadEnd);
+  }
+
+  #answerPing(decoder: FrameDecoder): void {
+    const { payload, payloadStart, payloadEnd } = decoder;
+    if (this.cycle.state !== states.OPEN) return;
+    if (++this.#pings <= PONGS_PER_TURN) this.putPong(payload, payloadStart, payloadEnd);
+    else this.#owed = payload.slice(payloadStart, payloadEnd);
+  }
+
+  #peerClosed(code: number, reason: string): void {
+    const isAnswer = this.cycle.state !== states.OPEN;
+    if (!isAnswer) this.putFarewell(code === CLOSE_NO_CODE ? undefined : code, "");
+    this.cycle.peerClosed(code, reason);
+    this.finish();
+  }
+
+  #refuseInput(decoder: FrameDecoder): void {
+    const { closeCode, reason } = decoder.error!;
+    const from = this.socket.remote.host;
+    this.context.logger.warning(
+      `bad WebSocket input from ${from === "" ? "a local client" : from}: ${reason} (${closeCode})`,
+    );
+    if (this.cycle.state === states.OPEN) {
+      this.putFarewell(closeCode, reason);
+      this.cycle.end(closeCode, reason);
+    }
+    this.cycle.gone();
+    this.finish();
+  }
+
+  /** FIN has come, and all before it has been looked at: no close frame follows any more. */
+  #inputEndedIfDrained(): void {
+    if (!this.peerEnded || this.phase !== OPEN || (this.#hasInput && this.#decoder !== null)) return;
+    const { state } = this.cycle;
+    // A client that ends its half before it is answered may still read the denial.
+    if (state === states.DENYING) return;
+    if (state === states.CONNECTING) this.answered(0);
+    this.cycle.gone();
+    this.finish();
+  }
+
+  // ---- time and ends ---------------------------------------------------------------------------------------
+
+  #keepAlive(now: number): void {
+    const { wsPingIntervalMs, wsPingTimeoutMs } = this.context.options;
+    // A peer that is not being read, or does not read, is another matter: its silence says nothing.
+    if (wsPingIntervalMs === 0 || this.#paused || this.blocked) return;
+    if (this.#pingedAt !== 0) {
+      if (wsPingTimeoutMs === 0 || now - this.#pingedAt < wsPingTimeoutMs) return;
+      this.context.logger.info("a WebSocket client did not answer a ping in time; connection closed");
+      this.putFarewell(CLOSE_INTERNAL_ERROR, "ping timeout");
+      this.flush();
+      this.reset();
+    } else if (now - this.#heardAt >= wsPingIntervalMs) {
+      this.#pingedAt = now;
+      this.putPing(pingPayload(now));
+    }
+  }
+
+  /** Begins the closing handshake on the server's own account. */
+  #end(code: number, reason: string): void {
+    this.cycle.end(code, reason);
+    this.farewell(code, reason);
+  }
+}
+
+function run(cycle: WebSocketCycle, { app }: ServerContext): void {
+  cycle.run(app);
+}
+
+function pingPayload(now: number): Uint8Array {
+  const payload = new Uint8Array(PING_BYTES);
+  new DataView(payload.buffer).setUint32(0, now);
+  return payload;
+}

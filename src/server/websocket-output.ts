@@ -1,0 +1,212 @@
+/**
+ * The sending half of a WebSocket connection: messages and control frames into a borrowed output buffer, and what waits
+ * for a peer that does not read. RFC 6455 sections 5.4 (no frame inside another), 5.5 (control frames).
+ */
+import { ClientDisconnected } from "../asgi/errors.ts";
+import { Waiters } from "../channel/waiters.ts";
+import type { OutBuffer } from "../protocol/buffer.ts";
+import { DONE, type MessageEncoder, NO_ROOM, putClose, putPing, putPong, REST } from "../protocol/websocket/encoder.ts";
+import { ConnectionEnd } from "./connection-end.ts";
+
+/** Messages leave in the middle of a turn once this much has gathered. */
+const FLUSH_BYTES = 16 * 1024;
+/** Above so many borrowed buffers, as in a broadcast, each message leaves at once and its buffer goes back. */
+const MOST_BORROWED = 512;
+/** What a message that waits counts for besides its bytes. */
+const ENTRY_BYTES = 64;
+const NO_BYTES = new Uint8Array(0);
+
+/** Stands in the queue for the close frame. */
+interface Farewell {
+  readonly code: number | undefined;
+  readonly reason: string;
+}
+
+type Waiting = string | Uint8Array | Farewell;
+
+/** What can't leave yet, in the order in which it must: the rest of a frame, a pong, messages. The socket is blocked. */
+class Backlog {
+  rest: Uint8Array = NO_BYTES;
+  restStart = 0;
+  restEnd = 0;
+  pong: Uint8Array | null = null;
+  queue: Waiting[] = [];
+  first = 0;
+  bytes = 0;
+  readonly waiters = new Waiters<boolean>();
+}
+
+export abstract class WebSocketOutput extends ConnectionEnd {
+  #backlog: Backlog | null = null;
+
+  protected abstract readonly frames: MessageEncoder;
+
+  /** Encodes a message, or has it wait. Null: its sender has nothing to wait for. */
+  protected put(message: string | Uint8Array): Promise<void> | null {
+    if (this.#backlog !== null || !this.#encode(message)) return this.#wait(message);
+    return this.blocked ? this.#untilDrained() : null;
+  }
+
+  /** Behind all messages before it. @param code undefined: a close frame without one */
+  protected putFarewell(code: number | undefined, reason: string): void {
+    const farewell = { code, reason };
+    if (this.#backlog !== null || !this.#encode(farewell)) (this.#backlog ??= new Backlog()).queue.push(farewell);
+  }
+
+  protected putPing(payload: Uint8Array): void {
+    if (this.blocked) return;
+    const { out } = (this.exchange ?? this.borrow()).outlet;
+    if (putPing(out, payload, 0, payload.length)) this.#committed(out);
+  }
+
+  /** At most one is owed to a peer that does not read, that for its last ping (RFC 6455 section 5.5.3). */
+  protected putPong(payload: Uint8Array, start: number, end: number): void {
+    if (this.#backlog === null) {
+      const { out } = (this.exchange ?? this.borrow()).outlet;
+      if (putPong(out, payload, start, end)) {
+        this.#committed(out);
+        return;
+      }
+      this.flush();
+      if (!this.blocked && putPong(out, payload, start, end)) {
+        this.#committed(out);
+        return;
+      }
+      this.#backlog = new Backlog();
+    }
+    this.#backlog.pong = payload.slice(start, end);
+  }
+
+  /** The socket has taken all that was in the buffer. Goes on with what waits; then wakes those who wait for it. */
+  protected drainBacklog(): void {
+    const backlog = this.#backlog;
+    if (backlog === null) return;
+    if (backlog.restStart < backlog.restEnd) {
+      // Transferred to another thread, or resized: the frame that was announced can't be sent any more.
+      if (backlog.rest.length < backlog.restEnd) {
+        this.context.logger.error("a message's array changed while it was being sent; connection reset");
+        this.reset();
+        return;
+      }
+      backlog.restStart += this.writeDirect(backlog.rest, backlog.restStart, backlog.restEnd);
+      if (this.blocked) return;
+      backlog.rest = NO_BYTES;
+      backlog.restStart = backlog.restEnd = 0;
+    }
+    const { out } = (this.exchange ?? this.borrow()).outlet;
+    if (backlog.pong !== null && putPong(out, backlog.pong, 0, backlog.pong.length)) {
+      backlog.pong = null;
+      out.commit();
+    }
+    while (!this.blocked && backlog.first < backlog.queue.length) {
+      const waiting = backlog.queue[backlog.first];
+      if (!this.#encode(waiting)) break;
+      backlog.queue[backlog.first++] = "";
+      backlog.bytes -= sizeOf(waiting);
+    }
+    this.flush();
+    if (this.blocked) return;
+    this.#backlog = null;
+    backlog.waiters.wakeAll(true);
+  }
+
+  /** The connection is gone: nothing that waits will ever leave. */
+  protected dropBacklog(): void {
+    const backlog = this.#backlog;
+    this.#backlog = null;
+    backlog?.waiters.wakeAll(false);
+  }
+
+  /** Writes what has gathered and gives the buffer back. */
+  protected rest(): void {
+    this.flush();
+    if (this.exchange?.outlet.empty === true && this.#backlog === null) this.giveBack();
+  }
+
+  /** False: it must wait, and nothing of it stands in the buffer. */
+  #encode(waiting: Waiting): boolean {
+    const { outlet } = this.exchange ?? this.borrow();
+    const { out } = outlet;
+    for (;;) {
+      const result = this.#putInto(out, waiting);
+      if (result === DONE) {
+        this.#committed(out);
+        return true;
+      }
+      if (result === REST) {
+        out.commit();
+        this.#follow();
+        return true;
+      }
+      this.flush();
+      if (outlet.blocked) return false;
+    }
+  }
+
+  #putInto(out: OutBuffer, waiting: Waiting): number {
+    if (typeof waiting === "string") return this.frames.putText(out, waiting);
+    if (waiting instanceof Uint8Array) return this.frames.putBinary(out, waiting, 0, waiting.length);
+    return putClose(out, waiting.code, waiting.reason) ? DONE : NO_ROOM;
+  }
+
+  #committed(out: OutBuffer): void {
+    out.commit();
+    if (this.context.pool.lent > MOST_BORROWED) {
+      this.rest();
+      return;
+    }
+    if (out.committed - out.start >= FLUSH_BYTES) this.flush();
+    this.flushSoon();
+  }
+
+  /** The head of a frame stands in the buffer: its payload must leave right behind it. */
+  #follow(): void {
+    const { rest, restStart, restEnd } = this.frames;
+    this.frames.rest = NO_BYTES;
+    this.flush();
+    const taken = this.blocked ? 0 : this.writeDirect(rest, restStart, restEnd);
+    if (restStart + taken === restEnd) {
+      this.flushSoon();
+      return;
+    }
+    this.#backlog ??= new Backlog();
+    this.#backlog.rest = rest;
+    this.#backlog.restStart = restStart + taken;
+    this.#backlog.restEnd = restEnd;
+  }
+
+  #wait(message: string | Uint8Array): Promise<void> {
+    this.#backlog ??= new Backlog();
+    const backlog = this.#backlog;
+    backlog.bytes += sizeOf(message);
+    if (backlog.bytes > this.context.options.wsSendQueueBytes && backlog.queue.length > backlog.first) {
+      this.context.logger.warning(
+        `a WebSocket client reads too slowly: ${backlog.bytes} bytes wait for it; connection reset`,
+      );
+      this.reset();
+      const refused = Promise.reject<void>(new ClientDisconnected());
+      refused.catch(noop);
+      return refused;
+    }
+    backlog.queue.push(message);
+    return this.#untilDrained();
+  }
+
+  #untilDrained(): Promise<void> {
+    this.#backlog ??= new Backlog();
+    const drained = this.#backlog.waiters.park().then(throwIfGone);
+    // An application that does not await `send` has not failed.
+    drained.catch(noop);
+    return drained;
+  }
+}
+
+function sizeOf(waiting: Waiting): number {
+  return ENTRY_BYTES + (typeof waiting === "string" || waiting instanceof Uint8Array ? waiting.length : 0);
+}
+
+function throwIfGone(alive: boolean): void {
+  if (!alive) throw new ClientDisconnected();
+}
+
+function noop(): void {}
