@@ -132,6 +132,7 @@ export class HttpCycle extends ResponseSender implements HttpCall {
 
   receive(): Promise<HttpReceiveEvent> {
     if (this.state === DONE) return Promise.resolve({ ...DISCONNECT });
+    if (this.encoding) return this.#afterEncoding();
     if (!this.#bodyDelivered && this.#waiters?.any !== true) {
       const event = this.#takeBody();
       if (event !== null) return Promise.resolve(event);
@@ -141,6 +142,12 @@ export class HttpCycle extends ResponseSender implements HttpCall {
     this.reusable = false;
     this.#waiters ??= new Waiters<HttpReceiveEvent>();
     return this.#waiters.park();
+  }
+
+  /** Taking from the ring lets the connection go on, which may end this request: not while its head is half written. */
+  #afterEncoding(): Promise<HttpReceiveEvent> {
+    this.reusable = false;
+    return Promise.resolve().then(() => this.receive());
   }
 
   /** Call before `run`: the request is complete without content, and the host's ring has nothing of it. */

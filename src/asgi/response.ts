@@ -62,14 +62,14 @@ export abstract class ResponseSender {
   protected reusable = false;
   /** The socket is gone, or given to somebody else. */
   protected gone = false;
-  /** What the last refused `send` threw. */
+  /** What the first refused `send` threw: those behind it are refused because of it. */
   protected unheard: unknown = undefined;
   /** A `send` that waits for the client; later ones queue behind it. */
   protected sending: Promise<void> | null = null;
   #encoder: HeadEncoder = NOBODY.encoder;
   #isOneZero = false;
   /** An application's iterable is being read: what it sends meanwhile comes after it. */
-  #encoding = false;
+  protected encoding = false;
   #wantsTrailers = false;
   #chunked = false;
   #bodiless = false;
@@ -120,7 +120,7 @@ export abstract class ResponseSender {
   send(event: SendEvent): Promise<void> {
     if (this.gone) return this.#refuse(new ClientDisconnected());
     if (this.sending !== null) return this.#behind(event);
-    if (this.#encoding) return this.#afterEncoding(event);
+    if (this.encoding) return this.#afterEncoding(event);
     try {
       const waiting = this.#dispatch(event);
       return waiting === null ? RESOLVED : this.#waitFor(waiting);
@@ -131,7 +131,7 @@ export abstract class ResponseSender {
 
   /** An application that does not await `send` still gets this error reported, when its response stays incomplete. */
   #refuse(error: unknown): Promise<void> {
-    this.unheard = error;
+    this.unheard ??= error;
     const refused = Promise.reject<void>(error);
     refused.catch(noop);
     return refused;
@@ -203,7 +203,7 @@ export abstract class ResponseSender {
     }
     const out = this.out;
     const encoder = this.#encoder;
-    this.#encoding = true;
+    this.encoding = true;
     try {
       encoder.begin(out, status);
       const headers = event.headers;
@@ -212,7 +212,7 @@ export abstract class ResponseSender {
     } catch (error) {
       this.#takeBack(error);
     }
-    this.#encoding = false;
+    this.encoding = false;
     this.status = status;
     this.#wantsTrailers = event.trailers === true;
     this.state = next;
@@ -221,7 +221,7 @@ export abstract class ResponseSender {
 
   /** Forgets the lines of a head or trailer section that can't be sent as asked. */
   #takeBack(error: unknown): never {
-    this.#encoding = false;
+    this.encoding = false;
     this.out.rollback();
     throw headError(error);
   }
@@ -366,7 +366,7 @@ export abstract class ResponseSender {
     const out = this.out;
     const encoder = this.#encoder;
     if (this.#chunked) {
-      this.#encoding = true;
+      this.encoding = true;
       try {
         for (const [name, value] of event.headers ?? []) {
           encoder.seen = 0;
@@ -378,7 +378,7 @@ export abstract class ResponseSender {
       } catch (error) {
         this.#takeBack(error);
       }
-      this.#encoding = false;
+      this.encoding = false;
       out.commit();
     }
     this.state = next;
@@ -393,7 +393,7 @@ export abstract class ResponseSender {
     if (this.host.blocked) return this.#onceDrained(event);
     const out = this.out;
     const encoder = this.#encoder;
-    this.#encoding = true;
+    this.encoding = true;
     try {
       encoder.begin(out, 103);
       for (const link of event.links) encoder.field(out, "link", link);
@@ -401,7 +401,7 @@ export abstract class ResponseSender {
     } catch (error) {
       this.#takeBack(error);
     }
-    this.#encoding = false;
+    this.encoding = false;
     out.commit();
     this.host.flushSoon();
     return null;

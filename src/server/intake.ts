@@ -39,9 +39,16 @@ export class Intake {
   detach(): void {
     this.resume();
     this.parser.reset();
-    this.ring.clear();
+    this.forgetBody();
     this.#held = null;
     this.#socket = null;
+  }
+
+  /** Drops what the last request's application has not taken: nobody will, and it must not hold up reading. */
+  forgetBody(): void {
+    if (this.bodyBytes === 0 && this.ring.size === 0) return;
+    this.bodyBytes = 0;
+    this.ring.clear();
   }
 
   /** Something is left to parse. */
