@@ -3,7 +3,7 @@
  * real server's cost per request is the runtime's and the kernel's.
  */
 import { currentRuntime } from "../../src/runtime/current.ts";
-import type { ListenOptions, Runtime, Socket, SocketHandler } from "../../src/runtime/types.ts";
+import type { ArrayOwner, ListenOptions, Runtime, Socket, SocketHandler } from "../../src/runtime/types.ts";
 import { DEFAULT_OPTIONS } from "../../src/server/options.ts";
 import { type ServerHandle, startServer } from "../../src/server/server.ts";
 import { app as hello } from "../apps/hello.ts";
@@ -15,6 +15,10 @@ class NullSocket implements Socket {
   readonly remote = { host: "127.0.0.1", port: 1 };
   readonly local = { host: "127.0.0.1", port: 2 };
   written = 0;
+  writeOwned(_owner: ArrayOwner, start: number, end: number): number {
+    this.written += end - start;
+    return end - start;
+  }
   write(_bytes: Uint8Array, start: number, end: number): number {
     this.written += end - start;
     return end - start;

@@ -5,6 +5,9 @@ export const BUFFER_INITIAL_BYTES = 4 * 1024;
 /** Past this much a response is written straight from the application's array. */
 export const BUFFER_MAX_BYTES = 64 * 1024;
 
+/** Few sizes, so that arrays can be used again by others. */
+const GROWTH = 4;
+
 /** Up to this length a loop is faster than `set`. */
 const LOOP_BYTES = 20;
 
@@ -24,7 +27,7 @@ export class OutBuffer {
     if (need <= this.bytes.length) return true;
     if (need > BUFFER_MAX_BYTES) return false;
     let size = this.bytes.length;
-    while (size < need) size *= 2;
+    while (size < need) size *= GROWTH;
     const grown = new Uint8Array(size);
     grown.set(this.bytes.subarray(0, this.end));
     this.bytes = grown;

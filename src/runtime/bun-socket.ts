@@ -2,7 +2,7 @@
 import type { BunSocket, WithDescriptor } from "./bun-api.ts";
 import type { Libc } from "./bun-libc.ts";
 import { defer } from "./turn.ts";
-import type { Socket, SocketAddress, SocketHandler } from "./types.ts";
+import type { ArrayOwner, Socket, SocketAddress, SocketHandler } from "./types.ts";
 
 /** How often paused connections are looked at for their peer's FIN, which Bun does not report behind a pause. */
 const PROBE_INTERVAL_MS = 500;
@@ -109,6 +109,10 @@ export class BunConnection implements Socket {
     if (taken < 0) this.broken = !this.shutDown;
     else if (taken < length) this.short = true;
     return taken;
+  }
+
+  writeOwned(owner: ArrayOwner, start: number, end: number): number {
+    return this.write(owner.bytes, start, end);
   }
 
   pause(): void {

@@ -2,10 +2,8 @@
 
 /** From a page to what one read or write moves well. */
 const SIZES = [4 * 1024, 16 * 1024, 64 * 1024];
-/** The largest buffer: the most that one socket has in flight, or reads at once. */
+/** The largest buffer: the most that one socket has in flight. */
 export const LARGE_BUFFER_BYTES = 64 * 1024;
-/** The most that one read takes: what applications drop lies about until the next collection, so pieces stay small. */
-export const LARGE_READ_BYTES = 16 * 1024;
 /** Free buffers kept per size: what a burst returns beyond this many bytes goes to the collector. */
 const KEPT_BYTES_PER_SIZE = 4 * 1024 * 1024;
 
@@ -18,9 +16,12 @@ export class BufferPool {
     return this.free[index]!.pop() ?? new Uint8Array(SIZES[index]!);
   }
 
-  /** Takes back a buffer that came from `take` and that nothing refers to any more. */
+  /** Takes a buffer that nothing refers to any more; one of another size than those of `take` is left to the collector. */
   give(buffer: Uint8Array): void {
-    const list = this.free[SIZES.indexOf(buffer.length)]!;
-    if (list.length * buffer.length < KEPT_BYTES_PER_SIZE) list.push(buffer);
+    const { length } = buffer;
+    const index = length === SIZES[0] ? 0 : SIZES.indexOf(length);
+    if (index < 0) return;
+    const list = this.free[index]!;
+    if (list.length * length < KEPT_BYTES_PER_SIZE) list.push(buffer);
   }
 }

@@ -1,23 +1,48 @@
 /**
  * One accepted connection on Deno.
  *
- * Reading: one loop a connection, with a read pending whenever the connection is not paused. The pending read pins its
- * buffer, so an idle connection waits with a small one; reads that fill it borrow larger ones from a pool.
- * Writing: bytes offered are copied into a pooled buffer and are in flight until Deno's promise settles; meanwhile a
- * second buffer takes what is offered next.
+ * Reading: a read is pending whenever the connection is not paused. It pins its buffer, so an idle connection waits with
+ * a small one, which is filled again and again. An array that a read fills whole is given away, and the next one is
+ * larger.
+ * Writing: the caller's own array (`writeOwned`) or a copy is in flight until Deno's promise settles; meanwhile another
+ * buffer takes what is offered next.
  */
 import type { DenoAddress, DenoConnection } from "./deno-api.ts";
-import { BufferPool, LARGE_BUFFER_BYTES, LARGE_READ_BYTES } from "./deno-buffers.ts";
-import type { Socket, SocketAddress, SocketHandler } from "./types.ts";
-
-/**
- * A read that is asked for before the answer has left finds nothing and takes the long way round by the poll. An
- * application that answers at once has done so after this many microtasks.
- */
-const ANSWER_MICROTASKS = 6;
+import { BufferPool, LARGE_BUFFER_BYTES } from "./deno-buffers.ts";
+import { readInto, resourceOf, writeFrom } from "./deno-io.ts";
+import type { ArrayOwner, Socket, SocketAddress, SocketHandler } from "./types.ts";
 
 /** What an idle connection's pending read pins. A request's head fits. */
 const IDLE_READ_BYTES = 2 * 1024;
+/** Behind a read that filled its array the next one may take so many times as much ... */
+const READ_GROWTH = 8;
+/** ... up to this: what applications drop lies about until the next collection, so pieces stay small. */
+const LARGE_READ_BYTES = 64 * 1024;
+
+/**
+ * A read that is asked for before the answer has left finds nothing and takes the long way round by the poll. So it is
+ * asked for behind the answer, or after this many rounds of microtasks in which nothing arrived anywhere.
+ */
+const ANSWER_ROUNDS = 16;
+
+/** Connections that may wait for their answer before the next read is asked for. */
+let answering: DenoSocket[] = [];
+let rounds = 0;
+
+function answerLater(socket: DenoSocket): void {
+  rounds = 0;
+  if (answering.push(socket) === 1) queueMicrotask(countRound);
+}
+
+function countRound(): void {
+  if (++rounds < ANSWER_ROUNDS) {
+    queueMicrotask(countRound);
+    return;
+  }
+  const sockets = answering;
+  answering = [];
+  for (let i = 0; i < sockets.length; i++) sockets[i]!.readOn();
+}
 
 /** What the connections of a listener share. */
 export interface ConnectionContext {
@@ -29,15 +54,26 @@ export interface ConnectionContext {
 
 const POOL = new BufferPool();
 
+// The phases of reading.
+/** No read is pending: paused, or at the end. */
+const AT_REST = 0;
+/** The next read is asked for behind the answer. */
+const ANSWERING = 1;
+/** A read is pending. */
+const READING = 2;
+
 export class DenoSocket implements Socket {
   private readonly raw: DenoConnection;
+  private readonly resource: number;
   private readonly context: ConnectionContext;
   private readonly handler: SocketHandler;
-  private readonly idleBuffer = new Uint8Array(IDLE_READ_BYTES);
+  private readonly onRead = (count: number | null) => this.arrived(count);
+  private readonly onWritten = (count: number) => this.written(count);
+  private readonly onFailed = (error: unknown) => this.release(error);
 
   private paused = false;
-  /** The read loop runs (it may be ending because of a pause). */
-  private reading = false;
+  private reading = AT_REST;
+  private buffer = new Uint8Array(IDLE_READ_BYTES);
   /** The peer's FIN has been read. */
   private ended = false;
   /** No call to the handler but `onClose` after this. */
@@ -52,7 +88,6 @@ export class DenoSocket implements Socket {
   private flight: Uint8Array | undefined = undefined;
   private flightStart = 0;
   private flightEnd = 0;
-  private flying = false;
   /** Taken while another buffer is in flight: `queue[0, queued)`. */
   private queue: Uint8Array | undefined = undefined;
   private queued = 0;
@@ -63,6 +98,7 @@ export class DenoSocket implements Socket {
 
   private constructor(raw: DenoConnection, context: ConnectionContext) {
     this.raw = raw;
+    this.resource = resourceOf(raw);
     this.context = context;
     this.handler = context.accept(this);
   }
@@ -70,7 +106,7 @@ export class DenoSocket implements Socket {
   static open(raw: DenoConnection, context: ConnectionContext): void {
     try {
       const socket = new DenoSocket(raw, context);
-      if (!socket.paused) socket.startReading();
+      if (!socket.paused) socket.read();
     } catch (error) {
       context.onError(error);
       closeRaw(raw);
@@ -80,17 +116,20 @@ export class DenoSocket implements Socket {
   write(bytes: Uint8Array, start: number, end: number): number {
     if (this.closed || this.shutDown) return -1;
     if (end <= start) return 0;
-    if (this.flight === undefined) {
-      const taken = Math.min(end - start, LARGE_BUFFER_BYTES);
-      const flight = POOL.take(taken);
-      copy(bytes, start, start + taken, flight, 0);
-      this.flight = flight;
-      this.flightStart = 0;
-      this.flightEnd = taken;
-      if (!this.flying) this.fly();
-      return taken === end - start ? taken : taken + this.enqueue(bytes, start + taken, end);
-    }
-    return this.enqueue(bytes, start, end);
+    if (this.flight !== undefined) return this.enqueue(bytes, start, end);
+    const taken = Math.min(end - start, LARGE_BUFFER_BYTES);
+    const flight = POOL.take(taken);
+    copy(bytes, start, start + taken, flight, 0);
+    this.fly(flight, 0, taken);
+    return taken === end - start ? taken : taken + this.enqueue(bytes, start + taken, end);
+  }
+
+  writeOwned(owner: ArrayOwner, start: number, end: number): number {
+    const { bytes } = owner;
+    if (this.closed || this.shutDown || this.flight !== undefined || end <= start) return this.write(bytes, start, end);
+    owner.bytes = POOL.take(bytes.length);
+    this.fly(bytes, start, end);
+    return end - start;
   }
 
   pause(): void {
@@ -99,19 +138,19 @@ export class DenoSocket implements Socket {
 
   resume(): void {
     this.paused = false;
-    if (!this.reading && !this.ended && !this.released) this.startReading();
+    if (this.reading === AT_REST && !this.ended && !this.released) this.read();
   }
 
   shutdown(): void {
     if (this.closed || this.shutDown) return;
     this.shutDown = true;
-    if (!this.flying) this.sendEnd();
+    if (this.flight === undefined) this.sendEnd();
   }
 
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    if (!this.flying) this.release(undefined);
+    if (this.flight === undefined) this.release(undefined);
   }
 
   reset(): void {
@@ -129,33 +168,45 @@ export class DenoSocket implements Socket {
     return this.localAddress;
   }
 
-  private startReading(): void {
-    this.reading = true;
-    this.readLoop();
+  /** The answer has left, or is late: the next read is due unless it has been asked for. */
+  readOn(): void {
+    if (this.reading !== ANSWERING) return;
+    this.reading = AT_REST;
+    if (!this.paused && !this.closed) this.read();
   }
 
-  private async readLoop(): Promise<void> {
-    const { raw, idleBuffer } = this;
-    let buffer: Uint8Array = idleBuffer;
-    try {
-      for (;;) {
-        const count = await raw.read(buffer);
-        if (this.closed) break;
-        if (count === null) {
-          this.atEnd();
-          break;
-        }
-        this.deliver(buffer, count);
-        const full = count === buffer.length;
-        buffer = nextBuffer(buffer, count, idleBuffer);
-        if (!full) for (let i = 0; i < ANSWER_MICROTASKS; i++) await undefined;
-        if (this.paused || this.closed) break;
-      }
-    } catch (error) {
-      this.release(error);
+  private read(): void {
+    this.reading = READING;
+    readInto(this.raw, this.resource, this.buffer).then(this.onRead, this.onFailed);
+  }
+
+  private arrived(count: number | null): void {
+    this.reading = AT_REST;
+    if (this.closed) return;
+    if (count === null || count === 0) {
+      this.atEnd();
+      return;
     }
-    if (buffer !== idleBuffer) POOL.give(buffer);
-    this.reading = false;
+    this.reading = ANSWERING;
+    const { buffer } = this;
+    const { length } = buffer;
+    if (count === length) {
+      // It belongs to the handler from here on.
+      this.buffer = new Uint8Array(Math.min(length * READ_GROWTH, LARGE_READ_BYTES));
+      this.deliver(buffer, count);
+      this.readOn();
+      return;
+    }
+    if (length === IDLE_READ_BYTES) this.deliver(buffer, count);
+    else this.deliverPart(buffer, count);
+    answerLater(this);
+  }
+
+  /** The last bytes for now in a large array: the wait may be long, so that it pins a small one. */
+  private deliverPart(buffer: Uint8Array, count: number): void {
+    this.buffer = new Uint8Array(IDLE_READ_BYTES);
+    if (count < buffer.length / 2) this.deliver(buffer, count);
+    else this.deliver(buffer.subarray(0, count), count);
   }
 
   private deliver(buffer: Uint8Array, count: number): void {
@@ -198,34 +249,43 @@ export class DenoSocket implements Socket {
     return taken;
   }
 
-  /** Writes until nothing is in flight. A buffer goes back to the pool only when Deno has let go of it. */
-  private async fly(): Promise<void> {
-    this.flying = true;
-    try {
-      while (this.flight !== undefined && !this.released) {
-        this.flightStart += await this.raw.write(this.flight.subarray(this.flightStart, this.flightEnd));
-        if (this.flightStart === this.flightEnd) this.landed();
-      }
-    } catch (error) {
-      this.release(error);
-    }
-    this.flying = false;
-    this.returnBuffers();
-    if (this.released) return;
-    if (this.closed) this.release(undefined);
-    else if (this.shutDown) this.sendEnd();
+  private fly(flight: Uint8Array, start: number, end: number): void {
+    this.flight = flight;
+    this.flightStart = start;
+    this.flightEnd = end;
+    writeFrom(this.raw, this.resource, flight.subarray(start, end)).then(this.onWritten, this.onFailed);
   }
 
-  /** The buffer in flight has been written whole: the queue, if there is one, is next. */
-  private landed(): void {
-    POOL.give(this.flight!);
-    this.flight = this.queue;
-    this.flightStart = 0;
-    this.flightEnd = this.queued;
+  private written(count: number): void {
+    const flight = this.flight!;
+    const start = this.flightStart + count;
+    if (start < this.flightEnd && !this.released) {
+      this.fly(flight, start, this.flightEnd);
+      return;
+    }
+    // Deno has let go of it.
+    POOL.give(flight);
+    this.flight = undefined;
+    if (this.queue !== undefined) this.flyQueue();
+    if (this.short) this.sayDrained();
+    if (this.flight !== undefined || this.released) return;
+    if (this.closed) this.release(undefined);
+    else if (this.shutDown) this.sendEnd();
+    else this.readOn();
+  }
+
+  private flyQueue(): void {
+    const queue = this.queue!;
+    const { queued } = this;
     this.queue = undefined;
     this.queued = 0;
-    if (!this.short || this.closed) return;
+    if (!this.released) this.fly(queue, 0, queued);
+    else POOL.give(queue);
+  }
+
+  private sayDrained(): void {
     this.short = false;
+    if (this.closed) return;
     try {
       this.handler.onDrain();
     } catch (error) {
@@ -233,22 +293,13 @@ export class DenoSocket implements Socket {
     }
   }
 
-  private returnBuffers(): void {
-    if (this.flight !== undefined) POOL.give(this.flight);
-    if (this.queue !== undefined) POOL.give(this.queue);
-    this.flight = undefined;
-    this.queue = undefined;
-    this.queued = 0;
-  }
-
-  private async sendEnd(): Promise<void> {
+  private sendEnd(): void {
+    if (this.endSent) return;
     this.endSent = true;
-    try {
-      await this.raw.closeWrite();
+    const sent = () => {
       if (this.ended) this.release(undefined);
-    } catch (error) {
-      this.release(error);
-    }
+    };
+    this.raw.closeWrite().then(sent, this.onFailed);
   }
 
   /** Lets Deno's connection go and says so, once. */
@@ -285,13 +336,6 @@ function closeRaw(raw: DenoConnection): void {
 
 function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
   to.set(start === 0 && end === from.length ? from : from.subarray(start, end), at);
-}
-
-/** The buffer for the next read: a larger one after a full read, else the idle one, since the wait may be long. */
-function nextBuffer(buffer: Uint8Array, count: number, idleBuffer: Uint8Array): Uint8Array {
-  if (count === buffer.length && buffer.length === LARGE_READ_BYTES) return buffer;
-  if (buffer !== idleBuffer) POOL.give(buffer);
-  return count < buffer.length ? idleBuffer : POOL.take(buffer.length + 1);
 }
 
 function address(of: DenoAddress, path: string | undefined): SocketAddress {

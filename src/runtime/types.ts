@@ -9,6 +9,11 @@ export interface SocketAddress {
   readonly port: number;
 }
 
+/** Whoever refers to an array that a socket may take over. */
+export interface ArrayOwner {
+  bytes: Uint8Array;
+}
+
 /**
  * One accepted connection, as the runtime sees it.
  *
@@ -20,6 +25,11 @@ export interface Socket {
    * Fewer than offered: keep the rest and offer it again on `onDrain`. -1: the socket can take no more, ever.
    */
   write(bytes: Uint8Array, start: number, end: number): number;
+  /**
+   * As `write` with `owner.bytes`, which must hold nothing else of value: where that saves a copy, the socket keeps the
+   * array and puts another one in its place, not shorter, of arbitrary content.
+   */
+  writeOwned(owner: ArrayOwner, start: number, end: number): number;
   /** Stops reading. At most what the runtime had already read may still be delivered after it. */
   pause(): void;
   resume(): void;
@@ -37,8 +47,8 @@ export interface Socket {
 /** What a connection does about its socket's events. Called by the runtime, never re-entrantly from `write`. */
 export interface SocketHandler {
   /**
-   * Bytes `chunk[0, length)` have arrived. Where `Runtime.ownsChunks` is true the array is fresh and may be kept;
-   * else it is valid during the call only, and what is to be kept must be copied.
+   * Bytes `chunk[0, length)` have arrived. An array that they fill whole is fresh and may be kept; another one is valid
+   * during the call only, and what is to be kept must be copied.
    */
   onData(chunk: Uint8Array, length: number): void;
   /** The socket takes bytes again after a short `write`. */

@@ -20,7 +20,6 @@ export class Intake {
   /** Bytes of the current request's body so far. */
   bodyBytes = 0;
   #socket: Socket | null = null;
-  #ownsChunks = true;
   /** The parser's chunk stays as it is after this turn. */
   #chunkKept = true;
   #held: HeldInput | null = null;
@@ -29,10 +28,8 @@ export class Intake {
     this.parser = new Http1Parser(limits);
   }
 
-  /** @param ownsChunks arrays that arrive are never written to again */
-  attach(socket: Socket, ownsChunks: boolean): void {
+  attach(socket: Socket, _ownsChunks?: boolean): void {
     this.#socket = socket;
-    this.#ownsChunks = ownsChunks;
   }
 
   /** Forgets its connection; reading goes on if it was paused. */
@@ -62,7 +59,7 @@ export class Intake {
 
   /** The parser gets a chunk that has just arrived. Follow with `keepRemainder` before the turn ends. */
   feed(chunk: Uint8Array, length: number): void {
-    this.#chunkKept = this.#ownsChunks;
+    this.#chunkKept = length === chunk.length;
     this.parser.feed(chunk, 0, length);
   }
 
@@ -78,7 +75,7 @@ export class Intake {
   hold(chunk: Uint8Array, length: number, limits: ServerLimits): void {
     this.#held ??= new HeldInput();
     const held = this.#held;
-    held.add(chunk, length, this.#ownsChunks);
+    held.add(chunk, length, length === chunk.length);
     if (held.bytes >= limits.pipelinedBytes || held.heads >= limits.pipelinedRequests) this.pause();
   }
 
@@ -96,7 +93,7 @@ export class Intake {
   publish(watermarkBytes: number): void {
     const { parser, ring } = this;
     const { chunk, bodyStart, bodyEnd } = parser;
-    if (this.#ownsChunks || this.#chunkKept) ring.push(chunk, bodyStart, bodyEnd);
+    if (this.#chunkKept) ring.push(chunk, bodyStart, bodyEnd);
     else ring.push(chunk.slice(bodyStart, bodyEnd), 0, bodyEnd - bodyStart);
     if (ring.pinnedBytes >= watermarkBytes || ring.full) this.pause();
   }

@@ -37,8 +37,11 @@ export class Outlet {
     const { out } = this;
     const count = out.committed - out.start;
     if (this.blocked || count === 0) return;
-    const taken = this.#socket!.write(out.bytes, out.start, out.committed);
-    if (taken > 0) out.took(out.start + taken);
+    const socket = this.#socket!;
+    const { start, committed } = out;
+    const taken =
+      committed === out.end ? socket.writeOwned(out, start, committed) : socket.write(out.bytes, start, committed);
+    if (taken > 0) out.took(start + taken);
     this.blocked = taken < count;
     this.dead = taken < 0;
   }

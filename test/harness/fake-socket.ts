@@ -8,7 +8,7 @@ import { TrustedPeers } from "../../src/asgi/proxy.ts";
 import { ScopeBuilder } from "../../src/asgi/scope.ts";
 import type { Application } from "../../src/asgi/types.ts";
 import { isolate } from "../../src/runtime/isolate.ts";
-import type { Runtime, Socket, SocketHandler } from "../../src/runtime/types.ts";
+import type { ArrayOwner, Runtime, Socket, SocketHandler } from "../../src/runtime/types.ts";
 import { Collection } from "../../src/server/collection.ts";
 import { Connection } from "../../src/server/connection.ts";
 import type { ServerContext } from "../../src/server/context.ts";
@@ -50,6 +50,16 @@ export class FakeSocket implements Socket {
     const taken = Math.min(end - start, this.take(end - start));
     if (taken < end - start) this.short = true;
     if (taken > 0) this.#taken.push(bytes.slice(start, start + taken));
+    return taken;
+  }
+
+  /** Keeps the array, as a socket may: what its owner still wrote into it would show. */
+  writeOwned(owner: ArrayOwner, start: number, end: number): number {
+    const { bytes } = owner;
+    const taken = this.write(bytes, start, end);
+    if (taken < end - start) return taken;
+    owner.bytes = new Uint8Array(bytes.length).fill(0x58);
+    bytes.fill(0x58);
     return taken;
   }
 
