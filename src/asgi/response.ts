@@ -28,7 +28,8 @@ const DIRECT_BYTES = 16 * 1024;
 /** Bytes of a file read at once. */
 const FILE_CHUNK_BYTES = 64 * 1024;
 
-const RESOLVED: Promise<void> = Promise.resolve();
+/** What `send` returns for an event that has been taken at once: its arrays are the application's again. */
+export const RESOLVED: Promise<void> = Promise.resolve();
 
 /** Between two requests. */
 const NO_SCOPE = Object.freeze({}) as unknown as HttpScope;

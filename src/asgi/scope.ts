@@ -90,7 +90,8 @@ export class ScopeBuilder {
   ): HttpScope {
     let head = parser.head;
     let shift = 0;
-    if (parser.headOwned || !this.#ownsChunks) {
+    // A head in front of a body is copied too: the body's memory is given back before the scope's.
+    if (parser.headOwned || parser.hasBody || !this.#ownsChunks) {
       const kept = this.#slab.keep(head, parser.headStart, parser.headEnd);
       shift = parser.headStart - kept;
       head = this.#slab.bytes;

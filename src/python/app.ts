@@ -74,11 +74,11 @@ export function childEnvironment(env: Record<string, string | undefined>): Recor
 
 /** The pool as an ASGI application. Its lifespan's shutdown stops the workers. */
 export function poolApplication(pool: WorkerPool): CallApplication {
-  const call = (each: HttpCall) => pool.dispatch(new Exchange(each));
+  const call = (each: HttpCall) => pool.dispatch(new Exchange(each, true));
   const application: Application = (scope, receive, send) => {
     if (scope.type === "http") {
       const each = new AsgiCall(scope, receive, send);
-      call(each);
+      pool.dispatch(new Exchange(each, false));
       return each.done;
     }
     if (scope.type === "lifespan") return lifespan(pool, scope, receive, send);

@@ -4,8 +4,10 @@
  */
 import type { HttpCall } from "../asgi/call.ts";
 import { ClientDisconnected, ProtocolViolation } from "../asgi/errors.ts";
+import { RESOLVED } from "../asgi/response.ts";
 import { FieldBlock } from "../asgi/response-fields.ts";
 import type { HeaderPair, HttpReceiveEvent, HttpScope, SentHeader } from "../asgi/types.ts";
+import { giveBackPiece } from "../channel/memory.ts";
 import type { WorkerHost } from "./host.ts";
 import { putScope, trailersPayload } from "./marshal.ts";
 import * as wire from "./wire.ts";
@@ -36,7 +38,9 @@ export class Exchange {
   written = false;
   /** It waits in its host's round of bodies. */
   inRound = false;
-  #call: HttpCall;
+  readonly #call: HttpCall;
+  /** Nobody stands between the core and this: what passes through is nobody else's. */
+  readonly #direct: boolean;
   #host: WorkerHost | null = null;
   #phase: Phase = "waiting";
   #onGone: () => void = ignore;
@@ -59,9 +63,11 @@ export class Exchange {
   #trailersDue = false;
   #refusalTold = false;
 
-  constructor(call: HttpCall) {
+  /** @param direct `call` is the core's own */
+  constructor(call: HttpCall, direct = false) {
     this.scope = call.scope;
     this.#call = call;
+    this.#direct = direct;
   }
 
   get isOver(): boolean {
@@ -166,6 +172,7 @@ export class Exchange {
     this.#pieceAt += count;
     if (!whole) return this.#credit > 0;
     this.#hasPiece = false;
+    if (this.#direct) giveBackPiece(this.#piece);
     this.#piece = NO_BYTES;
     if (this.#pieceIsLast) this.#watch();
     else if (this.#credit > 0) this.#ask();
@@ -196,7 +203,7 @@ export class Exchange {
     this.#phase = "started";
     const sent = this.#call.send({ type: "http.response.start", status, headers, trailers });
     this.#trailersDue = trailers;
-    if ((flags & wire.LAST) === 0) sent.then(ignore, (error: unknown) => this.#refused(error));
+    if (!this.#took(sent) && (flags & wire.LAST) === 0) sent.then(ignore, (error: unknown) => this.#refused(error));
     if ((flags & wire.MORE) === 0) this.#body(flags, bytes.subarray(bodyStart, end), sent);
   }
 
@@ -215,15 +222,16 @@ export class Exchange {
     const last = (flags & wire.LAST) !== 0;
     this.#unsettled += body.length;
     if (this.#unsettled > wire.WINDOW_BYTES) throw new wire.WireError("more body than it has credit for");
+    const { length } = body;
     const sent = this.#call.send({ type: "http.response.body", body, more_body: !last });
+    const host = this.#host;
     if (!last || this.#trailersDue) {
-      this.#forward(sent, body.length);
+      this.#forward(sent, length);
       return;
     }
-    const host = this.#host;
+    const taken = this.#took(sent);
     this.#finish();
-    // What the core takes at once it answers with one and the same promise.
-    if (begun !== sent && host !== null) {
+    if (!(taken && (begun === undefined || begun === RESOLVED)) && host !== null) {
       const refused = (error: unknown) => this.#refusedLate(host, error);
       begun?.then(ignore, refused);
       sent.then(ignore, refused);
@@ -244,7 +252,19 @@ export class Exchange {
     return UTF8.encode(`${text.slice(0, REFUSAL_LENGTH)}\0${line.slice(0, REFUSAL_LENGTH)}`);
   }
 
+  /** Whether the core has taken an event already. If not, what the worker sent is held until it has. */
+  #took(sent: Promise<void>): boolean {
+    if (sent === RESOLVED && this.#direct) return true;
+    const chunk = this.#host?.hold();
+    if (this.#direct && chunk) sent.then(chunk.release, chunk.release);
+    return false;
+  }
+
   #forward(sent: Promise<void>, count: number): void {
+    if (this.#took(sent)) {
+      this.#taken(count);
+      return;
+    }
     sent.then(
       () => this.#taken(count),
       (error: unknown) => this.#refused(error),
@@ -263,8 +283,11 @@ export class Exchange {
     const last = (flags & wire.LAST) !== 0;
     const headers = fields(bytes, start, end);
     const sent = this.#call.send({ type: "http.response.trailers", headers, more_trailers: !last });
-    if (last) this.#finish();
-    else this.#forward(sent, 0);
+    if (!last) this.#forward(sent, 0);
+    else {
+      this.#took(sent);
+      this.#finish();
+    }
   }
 
   #hint(bytes: Uint8Array, start: number, end: number): void {

@@ -3,6 +3,7 @@
  * What it sends is not trusted: a worker that breaks the format is ended, and its requests are answered for it.
  */
 
+import { Chunk } from "../channel/memory.ts";
 import { type SpawnStreamOptions, type StreamChild, spawnStream } from "../runtime/stream-child.ts";
 import type { Runtime } from "../runtime/types.ts";
 import type { Exchange } from "./exchange.ts";
@@ -114,6 +115,8 @@ export class WorkerHost implements wire.RecordTaker, Member {
   #why: string | undefined;
   #exited = false;
   #streamEnded = false;
+  /** What is being read. */
+  #chunk: Chunk | null = null;
   #exitGuard: ReturnType<typeof setTimeout> | undefined;
 
   constructor(runtime: Pick<Runtime, "defer" | "now">, owner: HostOwner, options: HostOptions) {
@@ -287,12 +290,22 @@ export class WorkerHost implements wire.RecordTaker, Member {
 
   #arrived(chunk: Uint8Array): void {
     if (this.state === "gone") return;
+    const held = new Chunk(chunk);
+    this.#chunk = held;
     try {
       this.#reader.push(chunk);
     } catch (error) {
       if (!(error instanceof wire.WireError)) throw error;
       this.kill(`it sent ${error.message}`);
     }
+    this.#chunk = null;
+    held.release();
+  }
+
+  /** An exchange needs what it was given after its return; it may `release` that once. */
+  hold(): Chunk | null {
+    this.#chunk?.hold();
+    return this.#chunk;
   }
 
   /** For the reader. @throws WireError */

@@ -125,7 +125,7 @@ export class RecordBuffer {
   }
 }
 
-/** Takes each record; the payload is `bytes[start, end)` and may be kept. */
+/** Takes each record; the payload is `bytes[start, end)` and may be kept, as long as its owner says that it is. */
 export interface RecordTaker {
   /**
    * The header of a record whose payload has not arrived whole: garbage must not be waited for.
@@ -143,19 +143,35 @@ export interface RecordTaker {
   ): void;
 }
 
-/** Cuts a byte stream into records without copying those that arrive whole. */
+/** A body record at least this long is passed on as it arrives, in two or more, rather than gathered. */
+const PASSED_BYTES = 16 * 1024;
+/** Bodies of which one is at least this long are joined when they stand behind one another. */
+const JOINED_BYTES = 4 * 1024;
+
+/**
+ * Cuts a byte stream into records, copying only what is small. Response bodies are one stream of bytes to everybody:
+ * what arrives of a long record is told at once as a record of its own, and neighbours are told as one.
+ */
 export class RecordReader {
   readonly #taker: RecordTaker;
   /** A record of which a part has arrived; its size is the whole one's once the header is there. */
   #partial: Uint8Array = new Uint8Array(HEADER_BYTES);
   #have = 0;
   #want = HEADER_BYTES;
+  /** Bytes still to come of a body that is passed on as it arrives, and what its header said. */
+  #passing = 0;
+  #flags = 0;
+  #id = 0;
+  #generation = 0;
 
   constructor(taker: RecordTaker) {
     this.#taker = taker;
   }
 
-  /** @throws WireError for a record longer than 64 KiB */
+  /**
+   * Writes into `chunk` where it joins bodies.
+   * @throws WireError for a record longer than 64 KiB
+   */
   push(chunk: Uint8Array): void {
     let at = 0;
     const end = chunk.length;
@@ -163,28 +179,87 @@ export class RecordReader {
       at = this.#finishPartial(chunk);
       if (this.#have > 0) return;
     }
+    if (this.#passing > 0) at = this.#pass(chunk, at);
     const taker = this.#taker;
     while (end - at >= HEADER_BYTES) {
       const length = checkedLength(chunk, at);
       const start = at + HEADER_BYTES;
       const stop = start + length;
       if (stop > end) break;
-      taker.took(chunk[at + 2], chunk[at + 3], u32(chunk, at + 4), u32(chunk, at + 8), chunk, start, stop);
-      at = stop;
+      const type = chunk[at + 2];
+      if ((type === RESPONSE || type === RESPONSE_BODY) && end - stop >= HEADER_BYTES) at = this.#join(chunk, at, stop);
+      else {
+        taker.took(type, chunk[at + 3], u32(chunk, at + 4), u32(chunk, at + 8), chunk, start, stop);
+        at = stop;
+      }
     }
     if (at < end) this.#keep(chunk, at);
+  }
+
+  /** Tells the record at `at` with the bodies behind it that go on where it ends; returns where they all end. */
+  #join(chunk: Uint8Array, at: number, stop: number): number {
+    const type = chunk[at + 2];
+    let flags = chunk[at + 3];
+    const id = u32(chunk, at + 4);
+    const generation = u32(chunk, at + 8);
+    const start = at + HEADER_BYTES;
+    let to = stop;
+    let from = stop;
+    while ((flags & LAST) === 0 && (type !== RESPONSE || (flags & MORE) === 0) && chunk.length - from >= HEADER_BYTES) {
+      const length = u16(chunk, from);
+      const next = from + HEADER_BYTES;
+      if (length > MOST_PAYLOAD_BYTES || next + length > chunk.length || chunk[from + 2] !== RESPONSE_BODY) break;
+      if (u32(chunk, from + 4) !== id || u32(chunk, from + 8) !== generation) break;
+      if (length < JOINED_BYTES && to - start < JOINED_BYTES) break;
+      flags |= chunk[from + 3] & LAST;
+      chunk.copyWithin(to, next, next + length);
+      to += length;
+      from = next + length;
+    }
+    this.#taker.took(type, flags, id, generation, chunk, start, to);
+    return from;
+  }
+
+  /** Tells what has arrived of a long body, `chunk` from `at` on; returns where it ends. */
+  #pass(chunk: Uint8Array, at: number): number {
+    const stop = Math.min(chunk.length, at + this.#passing);
+    if (stop === at) return at;
+    this.#passing -= stop - at;
+    const flags = this.#passing === 0 ? this.#flags : this.#flags & ~LAST;
+    this.#taker.took(RESPONSE_BODY, flags, this.#id, this.#generation, chunk, at, stop);
+    return stop;
   }
 
   #keep(chunk: Uint8Array, at: number): void {
     const count = chunk.length - at;
     this.#want = HEADER_BYTES;
     if (count >= HEADER_BYTES) {
-      this.#want += checkedLength(chunk, at);
+      const length = checkedLength(chunk, at);
+      this.#want += length;
       this.#taker.expects(chunk[at + 2], u32(chunk, at + 4), u32(chunk, at + 8));
+      if (length >= PASSED_BYTES && this.#begin(chunk, at, length)) return;
     }
     this.#partial = new Uint8Array(this.#want);
     this.#partial.set(chunk.subarray(at));
     this.#have = count;
+  }
+
+  /** Begins to pass on the record at `at`, of which `chunk` has the header and a part; false when it can't be. */
+  #begin(chunk: Uint8Array, at: number, length: number): boolean {
+    const type = chunk[at + 2];
+    const flags = chunk[at + 3];
+    const start = at + HEADER_BYTES;
+    const stop = chunk.length;
+    if (type === RESPONSE) {
+      const body = start + START_BYTES + (stop - start < START_BYTES ? length : u16(chunk, start + 4));
+      if ((flags & MORE) !== 0 || body >= stop) return false;
+    } else if (type !== RESPONSE_BODY) return false;
+    this.#id = u32(chunk, at + 4);
+    this.#generation = u32(chunk, at + 8);
+    this.#flags = flags & LAST;
+    this.#passing = length - (stop - start);
+    if (stop > start) this.#taker.took(type, flags & ~LAST, this.#id, this.#generation, chunk, start, stop);
+    return true;
   }
 
   /** Adds to the begun record; returns how many bytes of the chunk it took. */
@@ -197,10 +272,16 @@ export class RecordReader {
       this.#have += count;
       at += count;
       if (this.#have === HEADER_BYTES && this.#want === HEADER_BYTES) {
-        this.#want += checkedLength(this.#partial, 0);
-        this.#taker.expects(this.#partial[2], u32(this.#partial, 4), u32(this.#partial, 8));
+        const header = this.#partial;
+        const length = checkedLength(header, 0);
+        this.#want += length;
+        this.#taker.expects(header[2], u32(header, 4), u32(header, 8));
+        if (length >= PASSED_BYTES && this.#begin(header, 0, length)) {
+          this.#have = 0;
+          return at;
+        }
         const whole = new Uint8Array(this.#want);
-        whole.set(this.#partial);
+        whole.set(header);
         this.#partial = whole;
       }
     }

@@ -2,6 +2,7 @@
  * Keeps the memory of long uploads flat. Received pieces become garbage as fast as they are read, far faster than the
  * engines' collectors, which wait for a share of the heap, would free them.
  */
+import { returned } from "../channel/memory.ts";
 import type { Runtime } from "../runtime/types.ts";
 
 /** Garbage that may lie about: well below what an operator would notice, well above what makes collecting costly. */
@@ -12,15 +13,25 @@ const LARGE_PROCESS_BYTES = 256 * 1024 * 1024;
 export class Collection {
   readonly #runtime: Pick<Runtime, "collectGarbage" | "residentBytes">;
   #bytes = 0;
+  /** `returned.bytes` when `#bytes` was 0. */
+  #returnedBefore = returned.bytes;
 
   constructor(runtime: Pick<Runtime, "collectGarbage" | "residentBytes">) {
     this.#runtime = runtime;
   }
 
-  /** Notes body bytes that were received. */
-  received(count: number): void {
+  /**
+   * Notes body bytes that were received.
+   * @param inFlight requests that are being served: each may have its share of garbage. A collection takes as long as some
+   *   hundred requests, which a single upload does not feel and a busy server does.
+   */
+  received(count: number, inFlight = 1): void {
     this.#bytes += count;
-    if (this.#bytes < COLLECT_EVERY_BYTES) return;
+    const most = inFlight > 1 ? COLLECT_EVERY_BYTES * inFlight : COLLECT_EVERY_BYTES;
+    if (this.#bytes < most) return;
+    this.#bytes = Math.max(0, this.#bytes - (returned.bytes - this.#returnedBefore));
+    this.#returnedBefore = returned.bytes;
+    if (this.#bytes < most) return;
     this.#bytes = 0;
     if (this.#runtime.residentBytes() < LARGE_PROCESS_BYTES) this.#runtime.collectGarbage();
   }

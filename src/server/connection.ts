@@ -297,7 +297,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     const { intake } = this.exchange!;
     const length = intake.parser.bodyEnd - intake.parser.bodyStart;
     intake.bodyBytes += length;
-    this.context.collection.received(length);
+    this.context.collection.received(length, this.context.inFlight);
     if (this.#discarding !== 0) {
       this.#discarding -= length;
       if (this.#discarding <= 0) {

@@ -80,12 +80,90 @@ test("reads them cut in two at each place", () => {
   }
 });
 
-test("reads the longest record", () => {
+/** `length` bytes that are nowhere the same for long. */
+const noise = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) & 0xff);
+
+test("reads the longest record, whole and in parts", () => {
   const out = new wire.RecordBuffer(1);
-  out.record(wire.RESPONSE_BODY, 0, 1, 1, new Uint8Array(wire.MOST_PAYLOAD_BYTES).fill(7));
+  const payload = noise(wire.MOST_PAYLOAD_BYTES);
+  out.record(wire.BODY, 0, 1, 1, payload);
   assert.equal(out.length, 64 * 1024);
   const whole = out.bytes.slice(0, out.length);
-  assert.equal(read(whole.slice(0, 100), whole.slice(100))[0].payload.length, 2 * wire.MOST_PAYLOAD_BYTES);
+  assert.equal(read(whole)[0].payload, hexOf(payload));
+  assert.equal(read(whole.slice(0, 100), whole.slice(100))[0].payload, hexOf(payload));
+});
+
+const RESPONSE_START = bytesOf("c8000100030061003162");
+
+/** A long answer of several records between two others. */
+function longAnswer(): { bytes: Uint8Array; body: string } {
+  const out = new wire.RecordBuffer(1);
+  const body = noise(100_000);
+  out.record(wire.RESPONSE, wire.LAST, 6, 1, RESPONSE_START);
+  const first = new Uint8Array(RESPONSE_START.length + 40_000);
+  first.set(RESPONSE_START);
+  first.set(body.subarray(0, 40_000), RESPONSE_START.length);
+  out.record(wire.RESPONSE, 0, 7, 1, first);
+  out.record(wire.RESPONSE_BODY, 0, 7, 1, body, 40_000, 50_000);
+  out.record(wire.RESPONSE_BODY, wire.LAST, 7, 1, body, 50_000, 100_000);
+  out.record(wire.RESPONSE_BODY, wire.LAST, 8, 1, bytesOf("00ff"));
+  return { bytes: out.bytes.slice(0, out.length), body: hexOf(body) };
+}
+
+/** What of the long answer was told, put together again. */
+function checkLongAnswer(found: ReturnType<typeof read>, body: string): void {
+  const [before, ...others] = found;
+  const behind = others.pop()!;
+  assert.deepEqual([before.id, before.flags, before.payload], [6, wire.LAST, hexOf(RESPONSE_START)]);
+  assert.deepEqual([behind.id, behind.flags, behind.payload], [8, wire.LAST, "00ff"]);
+  for (const [at, { type, flags, id }] of others.entries()) {
+    assert.equal(type, at === 0 ? wire.RESPONSE : wire.RESPONSE_BODY);
+    assert.equal(flags, at === others.length - 1 ? wire.LAST : 0);
+    assert.equal(id, 7);
+  }
+  assert.equal(others.map(({ payload }) => payload).join(""), hexOf(RESPONSE_START) + body);
+}
+
+test("bodies that stand behind one another are told as one", () => {
+  const { bytes, body } = longAnswer();
+  const found = read(bytes);
+  checkLongAnswer(found, body);
+  assert.equal(found.length, 3);
+});
+
+test("a long body that is cut somewhere is told in parts, whose last alone says that it is", () => {
+  const { bytes, body } = longAnswer();
+  const edges = [0, 22, 44, 40_044, 50_056, 100_068].flatMap((edge) => [...Array(40).keys()].map((i) => edge + i - 13));
+  for (const at of [...edges, 20_000, 45_000, 70_000]) {
+    const cut = Math.min(Math.max(at, 0), bytes.length);
+    checkLongAnswer(read(bytes.slice(0, cut), bytes.slice(cut)), body);
+  }
+  const pieces = Array.from({ length: Math.ceil(bytes.length / 7001) }, (_, i) =>
+    bytes.slice(i * 7001, (i + 1) * 7001),
+  );
+  checkLongAnswer(read(...pieces), body);
+});
+
+test("a part of a long body is told before the rest has come", () => {
+  const { bytes } = longAnswer();
+  const found = read(bytes.slice(0, 30_000));
+  assert.deepEqual([found.length, found[1].id, found[1].flags], [2, 7, 0]);
+  assert.equal(found[1].payload.length, 2 * (30_000 - 22 - 12));
+});
+
+test("what follows a body is another's or no body: they are not joined", () => {
+  const out = new wire.RecordBuffer(1);
+  const body = noise(5_000);
+  out.record(wire.RESPONSE_BODY, 0, 1, 1, body);
+  out.record(wire.RESPONSE_BODY, 0, 2, 1, body);
+  out.record(wire.RESPONSE_BODY, wire.LAST, 1, 1, body);
+  out.record(wire.RESPONSE_BODY, wire.LAST, 1, 1, body);
+  out.record(wire.RESPONSE_BODY, 0, 3, 1, body);
+  out.record(wire.DONE, 0, 3, 1, body);
+  out.record(wire.RESPONSE, wire.MORE, 4, 1, RESPONSE_START);
+  out.record(wire.RESPONSE_BODY, 0, 4, 1, body);
+  out.record(wire.RESPONSE_BODY, 0, 4, 2, body);
+  assert.equal(read(out.bytes.slice(0, out.length)).length, 9);
 });
 
 test("half a record at the end of the stream is nothing", () => {

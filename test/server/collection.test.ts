@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { giveBackPiece } from "../../src/channel/memory.ts";
 import { Collection } from "../../src/server/collection.ts";
 
 const MB = 1024 * 1024;
@@ -26,4 +27,21 @@ test("a large process is left to its engine", () => {
   const { collection, count } = counted(300 * MB);
   for (let i = 0; i < 240; i++) collection.received(MB);
   assert.equal(count(), 0);
+});
+
+test("each of many requests may have its share of garbage", () => {
+  const { collection, count } = counted(60 * MB);
+  for (let i = 0; i < 239; i++) collection.received(MB, 10);
+  assert.equal(count(), 0);
+  collection.received(MB, 10);
+  assert.equal(count(), 1);
+});
+
+test("what was given back is no garbage", () => {
+  const { collection, count } = counted(60 * MB);
+  for (let i = 0; i < 240; i++) {
+    collection.received(MB);
+    if (i < 120) giveBackPiece(new Uint8Array(MB));
+  }
+  assert.equal(count(), 5);
 });
