@@ -69,6 +69,30 @@ function truncated(): Promise<string> {
   return promise;
 }
 
+/** Memory without a name that the worker itself has made and sealed, before anything of an application runs. */
+async function sealed(): Promise<string> {
+  const code = `import fcntl, os, sys
+file = os.memfd_create("rings", os.MFD_ALLOW_SEALING)
+os.posix_fallocate(file, 0, ${FILE_BYTES})
+fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+print(file, flush=True)
+input()
+try:
+    os.ftruncate(file, 0)
+except OSError as error:
+    print(error.strerror, flush=True)
+input()`;
+  const worker = spawn(options.python, ["-c", code], { stdio: ["pipe", "pipe", "inherit"] });
+  const said = (): Promise<string> =>
+    new Promise((done) => worker.stdout.once("data", (line) => done(`${line}`.trim())));
+  const map = Bun.mmap(`/proc/${worker.pid}/fd/${await said()}`, { shared: true });
+  const answer = said();
+  worker.stdin.write("\n");
+  const text = `${await answer}; the front still reads ${map[8192]}`;
+  worker.stdin.end("\n");
+  return text;
+}
+
 function runs(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "latin1"));
@@ -94,4 +118,5 @@ async function frontKilled(): Promise<string> {
 
 for (const [what, code] of FAULTS) console.log(`a worker ${what}: ${await attempt(code)}`);
 console.log(`a worker cuts the file: ${await truncated()}`);
+console.log(`a worker cuts sealed memory: ${await sealed()}`);
 console.log(`the front is killed: ${await frontKilled()}`);
