@@ -1,0 +1,75 @@
+/** Real WebSocket clients against both runtimes, compressed and not. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { hasTool, output } from "../harness/clients.ts";
+import { onEach, ROOT, type Server, sharedServer, testApp } from "../harness/server.ts";
+
+const CLIENTS = join(ROOT, "test", "clients");
+const BUN = join(ROOT, "node_modules", ".bin", "bun");
+const DENO = join(ROOT, "node_modules", ".bin", "deno");
+const VENV = join(ROOT, ".venv", "bin", "python");
+const PYTHON = existsSync(VENV) ? VENV : "python3";
+const hasWebsockets = spawnSync(PYTHON, ["-c", "import websockets"]).status === 0;
+const ALL = [true, true, true, true, true];
+
+const NPM_MODES: readonly (readonly [name: string, options: string])[] = [
+  ["no compression", "none"],
+  ["compression", '{"threshold":0}'],
+  ["no takeover", '{"threshold":0,"serverNoContextTakeover":true,"clientNoContextTakeover":true}'],
+  ["small windows", '{"threshold":0,"serverMaxWindowBits":9,"clientMaxWindowBits":9}'],
+];
+/** The server's side of it. */
+const SERVERS: readonly (readonly [name: string, options: readonly string[]])[] = [
+  ["", []],
+  [
+    " with takeover",
+    [
+      "--ws-deflate-server-takeover",
+      "--ws-deflate-client-takeover",
+      "--ws-deflate-threshold=0",
+      "--ws-deflate-level=6",
+    ],
+  ],
+  [" without compression", ["--ws-per-message-deflate", "false"]],
+];
+
+onEach((runtime) => {
+  for (const [serverName, options] of SERVERS) {
+    const started = sharedServer(runtime, testApp("websocket.ts"), ["--no-access-log", ...options]);
+    const compresses = !options.includes("false");
+    const check = (name: string, skip: string | false, run: (url: string) => Promise<void>) =>
+      test(`${name} against ${runtime}${serverName}`, { skip }, async () => {
+        const server: Server = await started();
+        await run(`${server.url.replace("http", "ws")}/echo`);
+      });
+    const web = async (program: string, args: readonly string[], url: string, ...more: string[]) => {
+      const text = await output(program, [...args, join(CLIENTS, "ws_web.mjs"), url, ...more]);
+      assert.deepEqual(JSON.parse(text), { got: ALL, code: 4001, wasClean: true });
+    };
+
+    check("Bun's WebSocket", false, (url) => web(BUN, [], url));
+    check("Deno's WebSocket", false, (url) => web(DENO, ["run", "-A"], url));
+    check("undici's WebSocket on Deno", false, (url) => web(DENO, ["run", "-A"], url, "undici"));
+
+    for (const [mode, given] of NPM_MODES) {
+      check(`npm's ws, ${mode},`, hasTool("node") ? false : "no Node", async (url) => {
+        const text = await output("node", [join(CLIENTS, "ws_client.mjs"), url, given]);
+        const extensions = compresses && given !== "none" ? /^permessage-deflate/ : /^$/;
+        const { extensions: agreed, ...rest } = JSON.parse(text);
+        assert.deepEqual(rest, { got: ALL, pongs: 1, code: 4001 });
+        assert.match(agreed, extensions);
+      });
+    }
+
+    for (const mode of ["none", "default", "no-takeover", "small-windows"]) {
+      check(`Python's websockets, ${mode},`, hasWebsockets ? false : "websockets is not installed", async (url) => {
+        const text = await output(PYTHON, [join(CLIENTS, "ws_client.py"), url, mode]);
+        const extensions = compresses && mode !== "none" ? ["permessage-deflate"] : [];
+        assert.deepEqual(JSON.parse(text), { got: true, code: 4001, extensions });
+      });
+    }
+  }
+});
