@@ -129,6 +129,11 @@ class Sink:
         self.count += len(data)
         return len(data)
 
+    def sendmsg(self, parts):
+        count = sum(map(len, parts))
+        self.count += count
+        return count
+
     def fileno(self):
         return -1
 
@@ -150,7 +155,16 @@ class Rig:
         self.batch = batch
 
     async def turn(self):
-        self.link.data_received(self.data)
+        if hasattr(self.link, "get_buffer"):
+            data = memoryview(self.data)
+            while data:
+                room = self.link.get_buffer(-1)
+                count = min(len(room), len(data))
+                room[:count] = data[:count]
+                self.link.buffer_updated(count)
+                data = data[count:]
+        else:
+            self.link.data_received(self.data)
         while self.worker.requests:
             await asyncio.sleep(0)
         await asyncio.sleep(0)

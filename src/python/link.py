@@ -16,6 +16,13 @@ HEADER_BYTES = wire.HEADER_BYTES
 MORE = wire.MORE
 #: More than this waits in memory only while the stream takes nothing.
 FLUSH_BYTES = 256 * 1024
+#: Parts of a write from this size on leave from where they stand; smaller ones are joined.
+LARGE_BYTES = 16 * 1024
+#: What one write takes of such parts; the system takes 1024.
+MOST_PARTS = 256
+#: What one read takes, besides a record that has begun.
+READ_BYTES = 256 * 1024
+BUFFER_BYTES = READ_BYTES + wire.HEADER_BYTES + wire.MOST_PAYLOAD_BYTES
 
 
 class Outlet:
@@ -30,7 +37,8 @@ class Outlet:
         self._thread_room = threading.Condition()
         self._queue = deque()
         self._control = deque()
-        self._rest = b""
+        # Parts that the stream has not taken.
+        self._rest = []
         self._pending = 0
         self._scheduled = False
         self._watching = False
@@ -88,17 +96,27 @@ class Outlet:
             self._write()
 
     def _gather(self):
-        parts = []
-        if self._rest:
-            parts.append(self._rest)
+        """What is to be written, as few parts."""
+        parts = self._rest
+        self._rest = []
+        small = []
         for queue in (self._control, self._queue):
             for _ in range(len(queue)):
                 record = queue.popleft()
-                if type(record) is tuple:
-                    parts.extend(record)
+                if type(record) is not tuple:
+                    small.append(record)
+                    continue
+                head, body = record
+                small.append(head)
+                if len(body) < LARGE_BYTES:
+                    small.append(body)
                 else:
-                    parts.append(record)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+                    parts.append(small[0] if len(small) == 1 else b"".join(small))
+                    parts.append(body)
+                    small = []
+        if small:
+            parts.append(small[0] if len(small) == 1 else b"".join(small))
+        return parts
 
     def _write(self):
         """Writes what is queued, or leaves it to the thread that is writing."""
@@ -118,26 +136,37 @@ class Outlet:
             self._queue.clear()
             self._control.clear()
             return False
+        sock = self.sock
         while True:
-            data = self._gather()
-            if not data:
+            parts = self._gather()
+            if not parts:
                 self.blocked = False
                 return True
             try:
-                sent = self.sock.send(data)
+                sent = sock.send(parts[0]) if len(parts) == 1 else sock.sendmsg(parts[:MOST_PARTS])
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError:
                 self.dead = True
                 return False
-            if sent < len(data):
-                self._rest = data[sent:]
+            if not self._keep_rest(parts, sent):
                 self.blocked = True
                 if not self._watching:
                     self._watching = True
                     self.loop.call_soon_threadsafe(self._watch)
                 return False
-            self._rest = b""
+
+    def _keep_rest(self, parts, sent):
+        """Keeps what was not sent. Returns whether all was that was offered."""
+        offered = parts[:MOST_PARTS]
+        for at, part in enumerate(offered):
+            sent -= len(part)
+            if sent < 0:
+                parts[at] = memoryview(part)[sent:]
+                self._rest = parts[at:]
+                return False
+        self._rest = parts[MOST_PARTS:]
+        return True
 
     def _watch(self):
         self.loop.add_writer(self.sock.fileno(), self._writable)
@@ -169,42 +198,48 @@ class Outlet:
                 self._thread_room.wait(1.0)
 
 
-class Link(asyncio.Protocol):
-    """Cuts what arrives into records and hands them to `worker`."""
+class Link(asyncio.BufferedProtocol):
+    """Cuts what arrives into records and hands them to `worker`. Payloads are copied once, out of one buffer."""
 
     def __init__(self, worker):
         self.worker = worker
         self.transport = None
-        self._rest = b""
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        #: Bytes of a record that has begun; they stand at the buffer's start.
+        self._rest = 0
         self._heads = {}
 
     def connection_made(self, transport):
         self.transport = transport
 
-    def data_received(self, data):
-        if self._rest:
-            data = self._rest + data
+    def get_buffer(self, sizehint):
+        return self._view[self._rest :]
+
+    def buffer_updated(self, count):
         worker = self.worker
         outlet = worker.outlet
         starter = worker.starter
+        view = self._view
+        buffer = self._buffer
         # The answers of tasks that end inside this turn leave at its end, in one write.
         held = outlet.hold()
         at = 0
-        end = len(data)
+        end = self._rest + count
         unpack = wire.HEADER.unpack_from
         while end - at >= HEADER_BYTES:
-            length, kind, flags, request_id, _ = unpack(data, at)
+            length, kind, flags, request_id, _ = unpack(buffer, at)
             start = at + HEADER_BYTES
             stop = start + length
             if stop > end:
                 break
             at = stop
             if kind != HEAD:
-                worker.took(kind, flags, request_id, data[start:stop])
+                worker.took(kind, flags, request_id, bytes(view[start:stop]))
                 continue
-            encoded = data[start:stop]
+            encoded = view[start:stop]
             if flags & MORE or self._heads:
-                encoded = self._whole_head(flags, request_id, encoded)
+                encoded = self._whole_head(flags, request_id, bytes(encoded))
                 if encoded is None:
                     continue
             scope = build_scope(encoded, worker.lifespan.state)
@@ -217,7 +252,10 @@ class Link(asyncio.Protocol):
             if not task.done():
                 # The loop alone would not keep a task that waits.
                 request.task = task
-        self._rest = data[at:] if at < end else b""
+        rest = end - at
+        if rest and at:
+            view[:rest] = view[at:end]
+        self._rest = rest
         queued = starter.turn_read()
         if held:
             outlet.release(queued)

@@ -50,7 +50,7 @@ class Reading(unittest.TestCase):
 
             async def use(bench, size=size):
                 for at in range(0, len(data), size):
-                    bench.link.data_received(data[at : at + size])
+                    bench.feed(data[at : at + size])
                 await turns()
                 found = {rid: response(payload)[2] for _, _, rid, payload in bench.records()}
                 self.assertEqual(found, {1: b"5", 2: b"/two"})
