@@ -84,6 +84,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     }
     this.#cycle = null;
     cycle.letGo = true;
+    this.exchange!.intake.forgetBody();
     this.#next();
   }
 

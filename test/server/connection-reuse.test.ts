@@ -68,6 +68,24 @@ test("an unread body neither stays in memory nor stops reading while the next re
   assert.equal(ended, "http.disconnect");
 });
 
+test("an unread body does not stop reading in the middle of the next request's head", async () => {
+  const wired = new Wired(
+    async (_scope, _receive, send) => {
+      await settle(2);
+      await answer(send, "answered");
+    },
+    { limits: { bodyWatermarkBytes: 1000 } },
+  );
+  const client = wired.connect();
+  const post = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n${"b".repeat(2000)}`;
+  await client.send(`${post}GET / HT`);
+  await settle(6);
+  assert.equal(client.socket.paused, false, "else the rest of the head would never come");
+  await client.send("TP/1.1\r\nHost: a\r\n\r\n");
+  await settle(6);
+  assert.deepEqual(texts(client), ["answered", "answered"]);
+});
+
 // ---- answers that have gathered -----------------------------------------------------------------------------------
 
 test("answers before one that breaks in the middle arrive, although the connection is reset", async () => {
