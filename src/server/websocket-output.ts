@@ -4,7 +4,7 @@
  */
 import { ClientDisconnected } from "../asgi/errors.ts";
 import { Waiters } from "../channel/waiters.ts";
-import type { OutBuffer } from "../protocol/buffer.ts";
+import { OutBuffer } from "../protocol/buffer.ts";
 import { DONE, type MessageEncoder, NO_ROOM, putClose, putPing, putPong, REST } from "../protocol/websocket/encoder.ts";
 import { ConnectionEnd } from "./connection-end.ts";
 
@@ -15,6 +15,21 @@ const MOST_BORROWED = 512;
 /** What a message that waits counts for besides its bytes. */
 const ENTRY_BYTES = 64;
 const NO_BYTES = new Uint8Array(0);
+/** Messages from here on don't gather: each leaves in a write of its own, its head with it. */
+const LARGE_UNITS = 16 * 1024;
+const LARGE_BUFFER_BYTES = 256 * 1024;
+
+let shared: OutBuffer | null = null;
+
+/** Where large messages are encoded. One serves all connections, since what a socket does not take is copied. */
+function largeBuffer(): OutBuffer {
+  if (shared === null) {
+    shared = new OutBuffer();
+    shared.bytes = new Uint8Array(LARGE_BUFFER_BYTES);
+  }
+  shared.clear();
+  return shared;
+}
 
 /** Stands in the queue for the close frame. */
 interface Farewell {
@@ -125,6 +140,9 @@ export abstract class WebSocketOutput extends ConnectionEnd {
 
   /** False: it must wait, and nothing of it stands in the buffer. */
   #encode(waiting: Waiting): boolean {
+    if ((typeof waiting === "string" || waiting instanceof Uint8Array) && waiting.length >= LARGE_UNITS) {
+      return this.#encodeLarge(waiting);
+    }
     const { outlet } = this.exchange ?? this.borrow();
     const { out } = outlet;
     for (;;) {
@@ -141,6 +159,25 @@ export abstract class WebSocketOutput extends ConnectionEnd {
       this.flush();
       if (outlet.blocked) return false;
     }
+  }
+
+  #encodeLarge(message: string | Uint8Array): boolean {
+    this.flush();
+    if (this.blocked) return false;
+    const { out } = (this.exchange ?? this.borrow()).outlet;
+    const large = largeBuffer();
+    const result = this.#putInto(large, message);
+    if (result === REST) {
+      out.append(large.bytes, 0, large.end);
+      out.commit();
+      this.#follow();
+      return true;
+    }
+    const { bytes, end } = large;
+    const taken = this.writeDirect(bytes, 0, end);
+    if (taken < end) this.#keepRest(bytes.slice(taken, end), 0, end - taken);
+    else this.flushSoon();
+    return true;
   }
 
   #putInto(out: OutBuffer, waiting: Waiting): number {
@@ -169,10 +206,14 @@ export abstract class WebSocketOutput extends ConnectionEnd {
       this.flushSoon();
       return;
     }
+    this.#keepRest(rest, restStart + taken, restEnd);
+  }
+
+  #keepRest(bytes: Uint8Array, start: number, end: number): void {
     this.#backlog ??= new Backlog();
-    this.#backlog.rest = rest;
-    this.#backlog.restStart = restStart + taken;
-    this.#backlog.restEnd = restEnd;
+    this.#backlog.rest = bytes;
+    this.#backlog.restStart = start;
+    this.#backlog.restEnd = end;
   }
 
   #wait(message: string | Uint8Array): Promise<void> {

@@ -122,6 +122,8 @@ export class FrameDecoder {
   #fragments = 0;
   #compressed = false;
   #utf8 = UTF8_ACCEPT;
+  /** Nothing but ASCII has come of the message in pieces. */
+  #ascii = true;
 
   /** @param inflater when compression was agreed upon; it is closed by whoever opened it */
   constructor(options: DecoderOptions, inflater?: MessageInflater) {
@@ -212,6 +214,7 @@ export class FrameDecoder {
     }
     this.#length = 0;
     this.#utf8 = UTF8_ACCEPT;
+    this.#ascii = true;
     this.#stage = IN_DATA;
     return CONTINUE;
   }
@@ -245,6 +248,7 @@ export class FrameDecoder {
     this.#arrived += count;
     const { kind } = this.#head;
     const isText = this.#state === IN_TEXT || kind === TEXT_WHOLE || kind === TEXT_FIRST;
+    if (!ascii) this.#ascii = false;
     if (isText && !this.#compressed && !(ascii && this.#utf8 === UTF8_ACCEPT)) {
       this.#utf8 = utf8Continue(this.#utf8, chunk, position, end, this.#options.text);
       if (this.#utf8 === UTF8_REJECT) return this.#refuse(BAD_UTF8);
@@ -255,7 +259,7 @@ export class FrameDecoder {
     if (this.#state !== BETWEEN) return CONTINUE;
     const message = this.#message;
     this.#message = NO_BYTES;
-    return this.#finish(message, 0, this.#length, isText, false, true);
+    return this.#finish(message, 0, this.#length, isText, this.#ascii, true);
   }
 
   /** A message is complete. */
