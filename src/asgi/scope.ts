@@ -44,8 +44,6 @@ export class ScopeBuilder {
   readonly #rootPathBytes: Uint8Array;
   readonly #trusted: TrustedPeers | undefined;
   readonly #latin1: (bytes: Uint8Array, start: number, end: number) => string;
-  readonly #ownsChunks: boolean;
-  /** Where a short array of its own costs less than a view: on Bun, and not on Deno, as it happens with `ownsChunks`. */
   readonly #copyCostsLess: boolean;
   readonly #state: State;
   readonly #stateIsEmpty: boolean;
@@ -54,21 +52,20 @@ export class ScopeBuilder {
 
   /**
    * @param latin1 decodes bytes to the characters of the same number
-   * @param ownsChunks the parser's chunks are never written to again, so that bytes may be referred to
+   * @param copyCostsLess a short array of its own costs less than a view: so it is on Bun, and not on Deno
    * @param state what lifespan startup left
    * @param trusted whose X-Forwarded fields count; undefined: nobody's
    */
   constructor(
     latin1: (bytes: Uint8Array, start: number, end: number) => string,
-    ownsChunks: boolean,
+    copyCostsLess: boolean,
     rootPath: string,
     state: State,
     trusted: TrustedPeers | undefined,
   ) {
     this.#latin1 = latin1;
     this.#paths = new PathCache(latin1);
-    this.#ownsChunks = ownsChunks;
-    this.#copyCostsLess = ownsChunks;
+    this.#copyCostsLess = copyCostsLess;
     this.#rootPath = rootPath;
     this.#rootPathBytes = ASCII.encode(rootPath);
     this.#state = state;
@@ -91,7 +88,7 @@ export class ScopeBuilder {
     let head = parser.head;
     let shift = 0;
     // A head in front of a body is copied too: the body's memory is given back before the scope's.
-    if (parser.headOwned || parser.hasBody || !this.#ownsChunks) {
+    if (parser.headOwned || parser.hasBody || !parser.inputKept) {
       const kept = this.#slab.keep(head, parser.headStart, parser.headEnd);
       shift = parser.headStart - kept;
       head = this.#slab.bytes;

@@ -139,7 +139,7 @@ export interface OpenFile {
 export interface Runtime {
   readonly name: "bun" | "deno";
   readonly version: string;
-  /** `onData` hands over arrays that may be kept. */
+  /** Each array that `onData` hands over is filled whole: it may be kept. */
   readonly ownsChunks: boolean;
   /** `Socket.reset()` really sends RST. */
   readonly canReset: boolean;

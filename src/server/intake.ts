@@ -20,8 +20,6 @@ export class Intake {
   /** Bytes of the current request's body so far. */
   bodyBytes = 0;
   #socket: Socket | null = null;
-  /** The parser's chunk stays as it is after this turn. */
-  #chunkKept = true;
   #held: HeldInput | null = null;
 
   constructor(limits: Http1Limits) {
@@ -59,16 +57,12 @@ export class Intake {
 
   /** The parser gets a chunk that has just arrived. Follow with `keepRemainder` before the turn ends. */
   feed(chunk: Uint8Array, length: number): void {
-    this.#chunkKept = length === chunk.length;
-    this.parser.feed(chunk, 0, length);
+    this.parser.feed(chunk, 0, length, length === chunk.length);
   }
 
   /** Where read buffers are reused, what the parser has not consumed is copied before that happens. */
   keepRemainder(): void {
-    const { parser } = this;
-    if (this.#chunkKept || parser.position >= parser.limit) return;
-    parser.keepInput();
-    this.#chunkKept = true;
+    this.parser.keepInput();
   }
 
   /** Keeps a chunk for later and pauses the socket when that is enough. */
@@ -84,7 +78,6 @@ export class Intake {
     const chunk = this.#held?.shift();
     if (chunk === undefined) return false;
     this.parser.feed(chunk, 0, chunk.length);
-    this.#chunkKept = true;
     if (this.#held!.empty) this.#held = null;
     return true;
   }
@@ -93,7 +86,7 @@ export class Intake {
   publish(watermarkBytes: number): void {
     const { parser, ring } = this;
     const { chunk, bodyStart, bodyEnd } = parser;
-    if (this.#chunkKept) ring.push(chunk, bodyStart, bodyEnd);
+    if (parser.inputKept) ring.push(chunk, bodyStart, bodyEnd);
     else ring.push(chunk.slice(bodyStart, bodyEnd), 0, bodyEnd - bodyStart);
     if (ring.pinnedBytes >= watermarkBytes || ring.full) this.pause();
   }

@@ -28,7 +28,7 @@ function scopeOf(head: string, setting: Setting = {}): HttpScope {
   const builder = builderFor(setting);
   const parser = new Http1Parser(DEFAULT_LIMITS);
   const chunk = bytesOf(head);
-  parser.feed(chunk, 0, chunk.length);
+  parser.feed(chunk, 0, chunk.length, setting.ownsChunks);
   assert.equal(parser.next(), HEAD, String(parser.error?.message));
   const peer = setting.peer ?? "203.0.113.9";
   const scope = builder.http(parser, [peer, 1234], SERVER, builder.trusts(peer));

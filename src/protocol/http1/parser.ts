@@ -84,6 +84,8 @@ export class Http1Parser extends RequestHead {
   chunk: Uint8Array = NO_BYTES;
   position = 0;
   limit = 0;
+  /** The fed chunk stays as it is: what has been found in it may be referred to. */
+  inputKept = true;
 
   /** After BODY: the piece is `chunk[bodyStart, bodyEnd)`, never empty. */
   bodyStart = 0;
@@ -133,21 +135,25 @@ export class Http1Parser extends RequestHead {
 
   /**
    * Hands over `chunk[start, end)`; only when `next()` has said NEED_DATA, or at the start. After ERROR it is ignored.
+   * @param kept the chunk is never written to again; otherwise call `keepInput` before it is
    * @throws Error when bytes of the last chunk are not consumed yet.
    */
-  feed(chunk: Uint8Array, start: number, end: number): void {
+  feed(chunk: Uint8Array, start: number, end: number, kept = true): void {
     if (this.#phase === FAILED) return;
     if (this.position !== this.limit) throw new Error("The parser was fed before it asked for more.");
     this.chunk = chunk;
+    this.inputKept = kept;
     this.position = start;
     this.limit = end;
   }
 
   /**
-   * Copies what has not been consumed: the caller is about to write to the chunk again.
+   * Copies what has not been consumed, unless the chunk is kept: the caller is about to write to it again.
    * Legal between events only; a head, a piece or trailers just reported must have been used.
    */
   keepInput(): void {
+    if (this.inputKept || this.position === this.limit) return;
+    this.inputKept = true;
     this.chunk = this.chunk.slice(this.position, this.limit);
     this.limit -= this.position;
     this.position = 0;
