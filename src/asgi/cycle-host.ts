@@ -9,6 +9,8 @@ import type { DefaultFields } from "./default-fields.ts";
 export interface SendableFile {
   readonly sizeBytes: number;
   read(into: Uint8Array, position: number): Promise<number>;
+  /** As `read`, at once, into `into[start, start + length)`: for what is short. */
+  readNow(into: Uint8Array, start: number, length: number, position: number): number;
   close(): void;
 }
 

@@ -9,6 +9,7 @@ import type { HttpCycle } from "./cycle.ts";
 import type { CycleHost, SendableFile } from "./cycle-host.ts";
 import { ClientDisconnected, ProtocolViolation } from "./errors.ts";
 import { CRLF_AND, headError, putFields } from "./response-fields.ts";
+import { appendShort, pieceBuffer, readPiece } from "./response-file.ts";
 import * as states from "./response-states.ts";
 import type {
   HttpResponseBodyEvent,
@@ -25,8 +26,6 @@ const NO_BYTES = new Uint8Array(0);
 const FLUSH_BYTES = 16 * 1024;
 /** A body part of at least this size is offered to the socket from where it stands. */
 const DIRECT_BYTES = 16 * 1024;
-/** Bytes of a file read at once. */
-const FILE_CHUNK_BYTES = 64 * 1024;
 
 /** What `send` returns for an event that has been taken at once: its arrays are the application's again. */
 export const RESOLVED: Promise<void> = Promise.resolve();
@@ -430,20 +429,21 @@ export abstract class ResponseSender {
   }
 
   async #copyFile(file: SendableFile): Promise<void> {
-    const buffer = new Uint8Array(Math.min(FILE_CHUNK_BYTES, Math.max(1, file.sizeBytes)));
-    let position = 0;
-    while (position < file.sizeBytes) {
-      const count = await file.read(buffer, position);
+    const { sizeBytes } = file;
+    if (!this.#chunked && appendShort(file, this.out)) {
+      if (this.#owed >= 0) this.#owed -= sizeBytes;
+      return;
+    }
+    const buffer = pieceBuffer(sizeBytes);
+    for (let position = 0; position < sizeBytes; ) {
+      const piece = await readPiece(file, buffer, position);
       if (this.gone) throw new ClientDisconnected();
-      const length = Math.min(count, file.sizeBytes - position);
-      if (length === 0)
-        throw new ProtocolViolation("http.response.pathsend: the file became shorter while it was sent");
-      position += length;
-      await this.#put(length === buffer.length ? buffer : buffer.subarray(0, length), position === file.sizeBytes);
+      position += piece.length;
+      await this.#put(piece, position === sizeBytes);
       this.host.flush();
       if (this.host.blocked) await this.host.drained();
     }
-    if (file.sizeBytes === 0) await this.#put(NO_BYTES, true);
+    if (sizeBytes === 0) await this.#put(NO_BYTES, true);
   }
 }
 

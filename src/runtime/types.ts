@@ -133,6 +133,8 @@ export interface OpenFile {
   readonly sizeBytes: number;
   /** Fills `into` from byte `position` on; returns the count, 0 at the end of the file. */
   read(into: Uint8Array, position: number): Promise<number>;
+  /** As `read`, at once, into `into[start, start + length)`: for what is short. */
+  readNow(into: Uint8Array, start: number, length: number, position: number): number;
   close(): void;
 }
 

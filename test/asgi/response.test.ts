@@ -17,6 +17,10 @@ import { type Parsed, parseResponse, text } from "../harness/response.ts";
 
 const FILE = {
   sizeBytes: 4,
+  readNow(into: Uint8Array, start: number) {
+    into.set(bytesOf("file"), start);
+    return 4;
+  },
   async read(into: Uint8Array) {
     into.set(bytesOf("file"));
     return 4;
@@ -294,6 +298,12 @@ function file(size: number, there: number, closed: { count: number }) {
   const content = Uint8Array.from({ length: there }, (_, i) => 97 + (i % 26));
   return {
     sizeBytes: size,
+    // Less than asked for, as a file system may.
+    readNow(into: Uint8Array, start: number, length: number, position: number) {
+      const piece = content.subarray(position, position + Math.min(length, 20_001));
+      into.set(piece, start);
+      return piece.length;
+    },
     async read(into: Uint8Array, position: number) {
       const piece = content.subarray(position, position + Math.min(into.length, 50_001));
       into.set(piece);
@@ -311,8 +321,10 @@ const pathsend: Application = async (_scope, _receive, send) => {
 for (const [size, there] of [
   [0, 0],
   [1, 1],
+  [50_000, 50_000],
   [65_536, 65_536],
   [200_000, 200_000],
+  [50_000, 30_000],
   [100, 200_000],
   [200_000, 100],
   [10, 0],

@@ -101,6 +101,11 @@ test("openFile reads at positions", async () => {
   assert.equal(at, 300_000);
   assert.equal(await file.read(buffer.subarray(0, 10), 299_995), 5);
   assert.equal(await file.read(buffer, 400_000), 0);
+  buffer.fill(0);
+  assert.equal(file.readNow(buffer, 10, 20, 299_990), 10);
+  assert.deepEqual(buffer.subarray(10, 20), content.subarray(299_990));
+  assert.ok(buffer.subarray(20, 40).every((byte) => byte === 0));
+  assert.equal(file.readNow(buffer, 0, 10, 400_000), 0);
   file.close();
   directory.remove();
 });
