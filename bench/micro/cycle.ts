@@ -23,6 +23,9 @@ class NullSocket implements Socket {
     this.written += end - start;
     return end - start;
   }
+  borrow(): number {
+    return 0;
+  }
   pause(): void {}
   resume(): void {}
   shutdown(): void {}

@@ -115,6 +115,11 @@ export class BunConnection implements Socket {
     return this.write(owner.bytes, start, end);
   }
 
+  /** Bun copies nothing anyway. */
+  borrow(): number {
+    return 0;
+  }
+
   pause(): void {
     if (this.closed) return;
     this.raw.pause();

@@ -19,6 +19,9 @@ const READ_GROWTH = 8;
 /** ... up to this: what applications drop lies about until the next collection, so pieces stay small. */
 const LARGE_READ_BYTES = 64 * 1024;
 
+/** The most that is borrowed at once: whether a slow client takes anything is seen only between such pieces. */
+const BORROWED_BYTES = 128 * 1024;
+
 /**
  * A read that is asked for before the answer has left finds nothing and takes the long way round by the poll. So it is
  * asked for behind the answer, or after this many rounds of microtasks in which nothing arrived anywhere.
@@ -88,6 +91,12 @@ export class DenoSocket implements Socket {
   private flight: Uint8Array | undefined = undefined;
   private flightStart = 0;
   private flightEnd = 0;
+  /** The array in flight is its owner's. */
+  private flightBorrowed = false;
+  /** Borrowed while another buffer is in flight: `borrowed[borrowedStart, borrowedEnd)`. */
+  private borrowed: Uint8Array | undefined = undefined;
+  private borrowedStart = 0;
+  private borrowedEnd = 0;
   /** Taken while another buffer is in flight: `queue[0, queued)`. */
   private queue: Uint8Array | undefined = undefined;
   private queued = 0;
@@ -130,6 +139,21 @@ export class DenoSocket implements Socket {
     owner.bytes = POOL.take(bytes.length);
     this.fly(bytes, start, end);
     return end - start;
+  }
+
+  borrow(bytes: Uint8Array, start: number, end: number): number {
+    if (this.closed || this.shutDown || this.queue !== undefined || this.borrowed !== undefined) return 0;
+    const taken = Math.min(end - start, BORROWED_BYTES);
+    this.short = true;
+    if (this.flight === undefined) {
+      this.flightBorrowed = true;
+      this.fly(bytes, start, start + taken);
+    } else {
+      this.borrowed = bytes;
+      this.borrowedStart = start;
+      this.borrowedEnd = start + taken;
+    }
+    return taken;
   }
 
   pause(): void {
@@ -264,14 +288,25 @@ export class DenoSocket implements Socket {
       return;
     }
     // Deno has let go of it.
-    POOL.give(flight);
+    if (this.flightBorrowed) this.flightBorrowed = false;
+    else POOL.give(flight);
     this.flight = undefined;
-    if (this.queue !== undefined) this.flyQueue();
-    if (this.short) this.sayDrained();
+    if (this.borrowed !== undefined) this.flyBorrowed(this.borrowed);
+    else {
+      if (this.queue !== undefined) this.flyQueue();
+      if (this.short) this.sayDrained();
+    }
     if (this.flight !== undefined || this.released) return;
     if (this.closed) this.release(undefined);
     else if (this.shutDown) this.sendEnd();
     else this.readOn();
+  }
+
+  private flyBorrowed(bytes: Uint8Array): void {
+    this.borrowed = undefined;
+    if (this.released) return;
+    this.flightBorrowed = true;
+    this.fly(bytes, this.borrowedStart, this.borrowedEnd);
   }
 
   private flyQueue(): void {

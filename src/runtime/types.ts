@@ -30,6 +30,11 @@ export interface Socket {
    * array and puts another one in its place, not shorter, of arbitrary content.
    */
   writeOwned(owner: ArrayOwner, start: number, end: number): number;
+  /**
+   * Where that saves a copy, the socket takes bytes from the front of `bytes[start, end)` by reference: they must not
+   * change until `onDrain`, which follows. Returns their count; 0: use `write`.
+   */
+  borrow(bytes: Uint8Array, start: number, end: number): number;
   /** Stops reading. At most what the runtime had already read may still be delivered after it. */
   pause(): void;
   resume(): void;

@@ -46,9 +46,15 @@ export class Outlet {
     this.dead = taken < 0;
   }
 
-  /** Offers bytes past the empty buffer; returns how many were taken. */
+  /** Offers bytes past the empty buffer; returns how many were taken. While blocked, they must not change. */
   writeDirect(bytes: Uint8Array, start: number, end: number): number {
-    const taken = this.#socket!.write(bytes, start, end);
+    const socket = this.#socket!;
+    const borrowed = socket.borrow(bytes, start, end);
+    if (borrowed > 0) {
+      this.blocked = true;
+      return borrowed;
+    }
+    const taken = socket.write(bytes, start, end);
     this.blocked = taken < end - start;
     this.dead = taken < 0;
     return Math.max(taken, 0);

@@ -8,8 +8,8 @@ import { DEFAULT_LIMITS } from "../../src/server/options.ts";
 import { Outlet } from "../../src/server/outlet.ts";
 import { Refusals } from "../../src/server/refusal.ts";
 import { SWEEP_MS, Sweeper, sweepPeriodMs } from "../../src/server/sweeper.ts";
-import { bytesOf, FakeSocket } from "../harness/fake-socket.ts";
-import { field, parseResponse } from "../harness/response.ts";
+import { bytesOf, FakeSocket, Wired } from "../harness/fake-socket.ts";
+import { field, parseResponse, text } from "../harness/response.ts";
 
 // ---- sweeper ---------------------------------------------------------------------------------------------------
 
@@ -124,6 +124,45 @@ test("what the socket does not take stays, in order, until it drains", async () 
   await drained;
   assert.deepEqual([socket.text, side.blocked, side.empty], ["abcdefgh", false, true]);
 });
+
+test("what the socket borrows blocks the outlet until it drains, whole or in part", async () => {
+  const { outlet: side, socket } = outlet((offered) => offered);
+  for (const share of [1, 0.5]) {
+    socket.borrows = (offered) => offered * share;
+    assert.equal(side.writeDirect(bytesOf("abcd"), 0, 4), 4 * share);
+    assert.equal(side.blocked, true);
+    socket.handler = { onDrain: () => side.onDrain() } as never;
+    const drained = side.drained();
+    await socket.drain();
+    await drained;
+    assert.equal(side.blocked, false);
+  }
+  assert.equal(socket.text, "abcdab");
+});
+
+for (const sized of [true, false]) {
+  test(`send waits while its array is borrowed, which may change afterwards (sized: ${sized})`, async () => {
+    const page = new Uint8Array(200_000).fill(0x61);
+    let sends = 0;
+    const wired = new Wired(async (_scope, _receive, send) => {
+      const headers: [string, string][] = sized ? [["content-length", String(2 * page.length)]] : [];
+      await send({ type: "http.response.start", status: 200, headers });
+      await send({ type: "http.response.body", body: page, more_body: true });
+      sends++;
+      page.fill(0x62);
+      await send({ type: "http.response.body", body: page });
+      sends++;
+    });
+    const client = wired.connect();
+    client.socket.borrows = (offered) => Math.min(offered, 60_000);
+    await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert.equal(sends, 0);
+    await client.socket.drain();
+    assert.equal(sends, 2);
+    const { response } = parseResponse(client.socket.bytes, 0, "GET", true)!;
+    assert.equal(text(response), "a".repeat(200_000) + "b".repeat(200_000));
+  });
+}
 
 test("a head that is not committed does not leave", () => {
   const { outlet: side, socket } = outlet((offered) => offered);
