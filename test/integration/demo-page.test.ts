@@ -116,6 +116,17 @@ for (const runtime of RUNTIMES) {
     assert.deepEqual(reports, []);
   });
 
+  inBrowser("chats, and leaves", async ({ page, reports }) => {
+    await page.click("#chat-start");
+    await reads(page, "#chat-status", /^Connected: 1 message$/);
+    await page.fill("#chat-text", "corn, \u{1F33D} and <b>rings</b>");
+    await page.click("#chat-send");
+    await reads(page, "#chat-output", /\(someone came; 1 is here\)\ncorn, \u{1F33D} and <b>rings<\/b>\n/u);
+    await page.click("#chat-stop");
+    await reads(page, "#chat-status", /^Closed \(1000\)$/);
+    assert.deepEqual(reports, []);
+  });
+
   inBrowser("works with the keyboard alone", async ({ page, reports }) => {
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");

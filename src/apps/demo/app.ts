@@ -12,6 +12,7 @@ import type {
   SentHeader,
   State,
 } from "../../asgi/types.ts";
+import { chat } from "./chat.ts";
 import { pageSecurityPolicy, renderPage } from "./page.ts";
 
 /** Chunks of `/stream` when the query does not say. */
@@ -66,11 +67,11 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/json", { methods: READ_METHODS, handle: json }],
 ]);
 
-/** Serves the demo; see `ROUTES`. WebSocket handshakes are refused until the demo has a chat. */
+/** Serves the demo; see `ROUTES`, and `/chat` for WebSockets. */
 const demo: Application = (scope: Scope, receive: Receive, send: Send): Promise<void> => {
   if (scope.type === "http") return http(scope, receive, send);
   if (scope.type === "lifespan") return lifespan(scope, receive, send);
-  // The place of the chat: `scope.path === "/chat"`, then accept, receive and send.
+  if (pathBelowRoot(scope) === "/chat") return chat(scope, receive, send);
   return send({ type: "websocket.close", code: 1000 });
 };
 export default demo;
@@ -312,7 +313,7 @@ function header(scope: HttpScope, name: string): string | undefined {
 }
 
 /** The path relative to where the demo is mounted: `path` includes `root_path`. */
-function pathBelowRoot(scope: HttpScope): string {
+function pathBelowRoot(scope: Pick<HttpScope, "path" | "root_path">): string {
   const { path, root_path: root } = scope;
   if (root === "" || !path.startsWith(root)) return path;
   return path.slice(root.length) || "/";

@@ -144,6 +144,31 @@ export const PAGE_SCRIPT = String.raw`
     say("events", "Stopped");
   });
 
+  let room;
+  byId("chat-start").addEventListener("click", () => {
+    let heard = 0;
+    clear("chat");
+    running("chat", true);
+    say("chat", "Connecting …");
+    room = new WebSocket(location.origin.replace("http", "ws") + root + "/chat");
+    room.onopen = () => {
+      say("chat", "Connected");
+      byId("chat-send").disabled = false;
+    };
+    room.onmessage = (event) => {
+      heard++;
+      addLine("chat", event.data);
+      say("chat", "Connected: " + count(heard, "message"));
+    };
+    room.onclose = (event) => {
+      running("chat", false);
+      byId("chat-send").disabled = true;
+      say("chat", "Closed (" + event.code + ")", event.code !== 1000);
+    };
+  });
+  byId("chat-send").addEventListener("click", () => room.send(byId("chat-text").value));
+  byId("chat-stop").addEventListener("click", () => room.close(1000));
+
   async function showRequest() {
     const started = performance.now();
     const response = await fetch(root + "/json");

@@ -135,7 +135,20 @@ function cards(url: (path: string) => string): Card[] {
 <pre class="output" id="json-output" tabindex="0" aria-label="The request as JSON"></pre>`,
       curl: `curl ${url("/json")}`,
     },
-    // The chat's card goes here when WebSockets are served: the grid takes it as it is.
+    {
+      id: "chat",
+      title: "Chat",
+      route: "WebSocket /chat",
+      text: "What you say, all hear who are connected. Open this page twice.",
+      body: `<div class="buttons"><button type="button" id="chat-start">Connect</button>
+<button type="button" id="chat-stop" disabled>Leave</button></div>
+<label for="chat-text">Message</label>
+<textarea id="chat-text" rows="1" spellcheck="false">hello, all</textarea>
+<div class="buttons"><button type="button" id="chat-send" disabled>Say</button></div>
+<p class="status" id="chat-status" role="status">Not connected.</p>
+<pre class="output" id="chat-output" tabindex="0" aria-label="What was said"></pre>`,
+      curl: `curl -N ${url("/chat").replace("http", "ws")}`,
+    },
   ];
 }
 

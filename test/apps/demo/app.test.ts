@@ -296,8 +296,8 @@ test("demo: lifespan starts, counts requests in its state, and stops", async () 
   assert.equal(JSON.parse(server.text()).requests, 2);
 });
 
-test("demo: a WebSocket is refused", async () => {
-  const { method: _, type: __, ...rest } = scopeOf("GET", "/chat");
+test("demo: a WebSocket elsewhere is refused", async () => {
+  const { method: _, type: __, ...rest } = scopeOf("GET", "/elsewhere");
   const scope: WebSocketScope = { ...rest, type: "websocket", scheme: "ws", http_version: "1.1", subprotocols: [] };
   const sent: SendEvent[] = [];
   await demo(
@@ -306,4 +306,46 @@ test("demo: a WebSocket is refused", async () => {
     async (event) => void sent.push(event),
   );
   assert.deepEqual(sent, [{ type: "websocket.close", code: 1000 }]);
+});
+
+test("demo: what one says in the chat, all hear", async () => {
+  const { method: _, type: __, ...rest } = scopeOf("GET", "/chat");
+  const scope: WebSocketScope = { ...rest, type: "websocket", scheme: "ws", http_version: "1.1", subprotocols: [] };
+  const enter = () => {
+    const heard: string[] = [];
+    const events: ReceiveEvent[] = [{ type: "websocket.connect" }];
+    let wake = () => {};
+    const receive = async (): Promise<ReceiveEvent> => {
+      while (events.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      return events.shift() as ReceiveEvent;
+    };
+    const left = demo(scope, receive, async (event) => {
+      heard.push(event.type === "websocket.send" ? String(event.text) : event.type);
+    });
+    const gets = (event: ReceiveEvent) => {
+      events.push(event);
+      wake();
+    };
+    return { heard, gets, left };
+  };
+  const turn = () => new Promise((resolve) => setTimeout(resolve));
+  const first = enter();
+  await turn();
+  const second = enter();
+  await turn();
+  second.gets({ type: "websocket.receive", text: "hello", bytes: null });
+  await turn();
+  second.gets({ type: "websocket.disconnect", code: 1000, reason: "" });
+  await second.left;
+  first.gets({ type: "websocket.disconnect", code: 1000, reason: "" });
+  await first.left;
+  const came = "(someone came; 2 are here)";
+  assert.deepEqual(second.heard, ["websocket.accept", came, "hello"]);
+  assert.deepEqual(first.heard, [
+    "websocket.accept",
+    "(someone came; 1 is here)",
+    came,
+    "hello",
+    "(someone left; 1 is here)",
+  ]);
 });

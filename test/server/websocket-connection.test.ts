@@ -1,0 +1,221 @@
+/** WebSockets on a fake socket: what waits for whom, and what is given back. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Application, ReceiveEvent, Send } from "../../src/asgi/types.ts";
+import { type Client, settle, Wired, type WiredOptions } from "../harness/fake-socket.ts";
+import {
+  BINARY,
+  CLOSE,
+  closeFrame,
+  closeOf,
+  frame,
+  handshake,
+  PING,
+  PONG,
+  parseServerFrame,
+  type ServerFrame,
+  TEXT,
+  textOf,
+} from "../harness/websocket.ts";
+
+interface Opened {
+  readonly wired: Wired;
+  readonly client: Client;
+  readonly got: ReceiveEvent[];
+  /** Lets the application receive so many more events. */
+  take(count: number): Promise<void>;
+  readonly send: Send;
+  /** Frames sent behind the head. */
+  frames(): ServerFrame[];
+}
+
+async function open(options: WiredOptions = {}, early: Uint8Array = new Uint8Array()): Promise<Opened> {
+  const got: ReceiveEvent[] = [];
+  let sendNow!: Send;
+  let receiveNow!: () => Promise<ReceiveEvent>;
+  const app: Application = async (_scope, receive, send) => {
+    sendNow = send;
+    receiveNow = receive;
+    await receive();
+    await send({ type: "websocket.accept" });
+    await new Promise(() => {});
+  };
+  const wired = new Wired(app, options);
+  const client = wired.connect();
+  client.feed(new Uint8Array(Buffer.concat([Buffer.from(handshake("/")), early])));
+  await settle();
+  const headEnd = client.socket.text.indexOf("\r\n\r\n") + 4;
+  return {
+    wired,
+    client,
+    got,
+    send: sendNow,
+    async take(count) {
+      for (let i = 0; i < count; i++) got.push(await receiveNow());
+      await settle();
+    },
+    frames() {
+      const found: ServerFrame[] = [];
+      let bytes = client.socket.bytes.subarray(headEnd);
+      for (let next = parseServerFrame(bytes); next !== undefined; next = parseServerFrame(bytes)) {
+        found.push(next.frame);
+        bytes = bytes.subarray(next.end);
+      }
+      return found;
+    },
+  };
+}
+
+const lent = ({ wired }: Opened) => wired.context.pool.lent;
+
+for (const ownsChunks of [true, false]) {
+  const kind = ownsChunks ? "chunks that are kept" : "a buffer that is used again";
+  const given = { ownsChunks, limits: {} };
+
+  test(`websocket, ${kind}: frames with the handshake and cut anywhere are the same messages`, async () => {
+    const messages = Buffer.concat([frame(TEXT, "one"), frame(BINARY, Uint8Array.of(1, 2)), frame(TEXT, "grüße")]);
+    for (let cut = 0; cut <= messages.length; cut++) {
+      const opened = await open(given, messages.subarray(0, cut));
+      opened.client.feed(new Uint8Array(messages.subarray(cut)));
+      await opened.take(3);
+      assert.deepEqual(opened.got, [
+        { type: "websocket.receive", text: "one", bytes: null },
+        { type: "websocket.receive", text: null, bytes: Uint8Array.of(1, 2) },
+        { type: "websocket.receive", text: "grüße", bytes: null },
+      ]);
+    }
+  });
+
+  test(`websocket, ${kind}: an application that does not receive pauses its client, and goes on where it was`, async () => {
+    const opened = await open({ ...given, wsQueueMessages: 4 });
+    const all = Buffer.concat(Array.from({ length: 20 }, (_, i) => frame(BINARY, Uint8Array.of(i))));
+    opened.client.feed(all.subarray(0, 75), all.subarray(75, 100), all.subarray(100));
+    assert.equal(opened.client.socket.paused, true);
+    await opened.take(20);
+    assert.deepEqual(
+      opened.got.map((event) => event.type === "websocket.receive" && event.bytes?.[0]),
+      Array.from({ length: 20 }, (_, i) => i),
+    );
+    assert.equal(opened.client.socket.paused, false);
+  });
+}
+
+test("websocket: a connection that rests holds no buffer", async () => {
+  const opened = await open();
+  assert.equal(lent(opened), 0);
+  opened.client.feed(frame(TEXT, "a"));
+  await opened.send({ type: "websocket.send", text: "b" });
+  await settle();
+  assert.equal(textOf(opened.frames()[0]), "b");
+  assert.equal(lent(opened), 0);
+});
+
+test("websocket: send waits for a slow reader, in order, and nothing enters a frame", async () => {
+  const opened = await open();
+  const { socket } = opened.client;
+  socket.take = (offered) => Math.min(offered, 1000);
+  const large = new Uint8Array(300_000).fill(9);
+  let resolved = 0;
+  const sent = [
+    opened.send({ type: "websocket.send", bytes: large }),
+    opened.send({ type: "websocket.send", text: "behind" }),
+  ].map((one) => one.then(() => resolved++));
+  await settle();
+  assert.equal(resolved, 0);
+  opened.client.feed(frame(PING, "now"));
+  await settle();
+  assert.equal(resolved, 0);
+  socket.take = (offered) => Math.min(offered, 100_000);
+  await socket.drain();
+  await Promise.all(sent);
+  const frames = opened.frames();
+  assert.deepEqual(
+    frames.map(({ opcode }) => opcode),
+    [BINARY, PONG, TEXT],
+  );
+  assert.deepEqual(frames[0].payload, large);
+  assert.equal(lent(opened), 0);
+});
+
+test("websocket: what waits for a client beyond the bound resets it", async () => {
+  const opened = await open({ wsSendQueueBytes: 100_000 });
+  opened.client.socket.take = () => 0;
+  const results = await Promise.allSettled(
+    Array.from({ length: 10 }, () => opened.send({ type: "websocket.send", bytes: new Uint8Array(30_000) })),
+  );
+  assert.equal(opened.client.socket.ending, "reset");
+  assert.ok(results.every(({ status }) => status === "rejected"));
+  assert.match(opened.wired.logs("warning").join(), /reads too slowly/);
+  assert.equal(opened.wired.connections.size, 0);
+  assert.equal(lent(opened), 0);
+});
+
+test("websocket: nothing is accepted behind the close frame, and the messages before it are received", async () => {
+  const opened = await open();
+  opened.client.feed(Buffer.concat([frame(TEXT, "before"), closeFrame(1000, "bye"), frame(TEXT, "after")]));
+  await assert.rejects(opened.send({ type: "websocket.send", text: "late" }), { name: "ClientDisconnected" });
+  await opened.take(3);
+  const end = { type: "websocket.disconnect", code: 1000, reason: "bye" };
+  assert.deepEqual(opened.got, [{ type: "websocket.receive", text: "before", bytes: null }, end, end]);
+  assert.equal(closeOf(opened.frames()[0]), "1000");
+  assert.equal(opened.client.socket.ending, "fin");
+  opened.client.fin();
+  assert.equal(opened.wired.connections.size, 0);
+});
+
+test("websocket: a client that is silent is pinged, then left; one that is not read is neither", async () => {
+  const opened = await open({ wsPingIntervalMs: 100, wsPingTimeoutMs: 50, wsQueueMessages: 1 });
+  opened.wired.pass(99);
+  await settle();
+  assert.equal(opened.frames().length, 0);
+  opened.wired.pass(1);
+  await settle();
+  assert.equal(opened.frames()[0].opcode, PING);
+  opened.client.feed(frame(PONG, "x"));
+  opened.wired.pass(100);
+  opened.wired.pass(50);
+  assert.equal(opened.client.socket.ending, "reset");
+  assert.equal(closeOf(opened.frames()[2]), "1011 ping timeout");
+
+  const deaf = await open({ wsPingIntervalMs: 100, wsPingTimeoutMs: 50, wsQueueMessages: 1 });
+  deaf.client.feed(Buffer.concat([frame(TEXT, "1"), frame(TEXT, "2")]), frame(TEXT, "3"));
+  assert.equal(deaf.client.socket.paused, true);
+  deaf.wired.pass(1000);
+  deaf.wired.pass(1000);
+  assert.equal(deaf.client.socket.ending, "open");
+});
+
+test("websocket: a stop says 1012 to those who are connected, 503 to those who wait, and counts them", async () => {
+  const opened = await open();
+  for (const connection of [...opened.wired.connections]) connection.stop();
+  await settle();
+  assert.equal(closeOf(opened.frames()[0]), "1012");
+  await opened.take(1);
+  assert.deepEqual(opened.got, [{ type: "websocket.disconnect", code: 1012, reason: "" }]);
+  opened.client.feed(frame(CLOSE, opened.frames()[0].payload));
+  assert.equal(opened.wired.connections.size, 0);
+  assert.equal(opened.wired.context.inFlight, 0);
+
+  const waiting = new Wired(async () => new Promise(() => {}));
+  const client = waiting.connect();
+  client.feed(handshake("/"));
+  assert.equal(waiting.context.inFlight, 1);
+  for (const connection of [...waiting.connections]) connection.stop();
+  assert.match(client.socket.text, /^HTTP\/1\.1 503 /);
+  assert.equal(waiting.context.inFlight, 0);
+});
+
+test("websocket: the handshake is in the access log, once", async () => {
+  const opened = await open();
+  opened.client.gone();
+  assert.deepEqual(opened.wired.accessed, ["192.0.2.7 GET / 1.1 101"]);
+});
+
+test("websocket: many pings of one turn get sixteen pongs and the last one's", async () => {
+  const opened = await open();
+  opened.client.feed(Buffer.concat(Array.from({ length: 100 }, (_, i) => frame(PING, `${i}`))));
+  await settle();
+  const pongs = opened.frames().map(textOf);
+  assert.equal(pongs.length, 17);
+  assert.equal(pongs[16], "99");
+});
