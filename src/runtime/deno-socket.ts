@@ -274,6 +274,11 @@ export class DenoSocket implements Socket {
   }
 
   private fly(flight: Uint8Array, start: number, end: number): void {
+    // Borrowed, and transferred to another thread meanwhile: what was taken can't be sent any more.
+    if (flight.length < end) {
+      this.release(new Error("an array changed while it was being sent"));
+      return;
+    }
     this.flight = flight;
     this.flightStart = start;
     this.flightEnd = end;

@@ -112,6 +112,14 @@ export abstract class ConnectionEnd implements Gathered {
     return taken;
   }
 
+  /** As `writeDirect`, but what was taken may change at once. */
+  protected writeCopy(bytes: Uint8Array, start: number, end: number): number {
+    const { outlet } = this.exchange!;
+    const taken = outlet.writeCopy(bytes, start, end);
+    if (outlet.blocked) this.stuck();
+    return taken;
+  }
+
   openFile(path: string): Promise<SendableFile> {
     return this.context.runtime.openFile(path);
   }

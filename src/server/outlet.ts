@@ -54,7 +54,12 @@ export class Outlet {
       this.blocked = true;
       return borrowed;
     }
-    const taken = socket.write(bytes, start, end);
+    return this.writeCopy(bytes, start, end);
+  }
+
+  /** As `writeDirect`, but what was taken may change at once. */
+  writeCopy(bytes: Uint8Array, start: number, end: number): number {
+    const taken = this.#socket!.write(bytes, start, end);
     this.blocked = taken < end - start;
     this.dead = taken < 0;
     return Math.max(taken, 0);

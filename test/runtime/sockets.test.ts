@@ -95,6 +95,19 @@ contract("borrowed bytes arrive behind those written, and are free again with dr
   assert.equal(Buffer.compare(await all, Buffer.concat(sent)), 0);
 });
 
+contract("a borrowed array that is transferred away before it has left ends its connection only", async (server) => {
+  if (runtime.name !== "deno") return;
+  const { client, server: connection } = await server.connect();
+  client.on("error", () => {});
+  client.resume();
+  const page = pattern(1024);
+  connection.socket.write(page, 0, page.length);
+  assert.equal(connection.socket.borrow(page, 0, page.length), page.length);
+  structuredClone(page.buffer, { transfer: [page.buffer as ArrayBuffer] });
+  await until(() => connection.closes === 1, "close");
+  assert.match(String(connection.closeError?.message), /changed/);
+});
+
 contract("64 MB reach a slow reader whole, by short writes and drains", async (server) => {
   const { client, server: connection } = await server.connect();
   const size = 64 * MEGABYTE;

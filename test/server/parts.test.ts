@@ -140,6 +140,15 @@ test("what the socket borrows blocks the outlet until it drains, whole or in par
   assert.equal(socket.text, "abcdab");
 });
 
+test("writeCopy takes bytes that change at once, whatever the socket would borrow", () => {
+  const { outlet: side, socket } = outlet((offered) => offered);
+  socket.borrows = (offered) => offered;
+  const scratch = bytesOf("first");
+  assert.equal(side.writeCopy(scratch, 0, 5), 5);
+  scratch.fill(0x58);
+  assert.deepEqual([socket.text, side.blocked], ["first", false]);
+});
+
 for (const sized of [true, false]) {
   test(`send waits while its array is borrowed, which may change afterwards (sized: ${sized})`, async () => {
     const page = new Uint8Array(200_000).fill(0x61);
