@@ -7,7 +7,8 @@ export const WEBSOCKET_EXTENSIONS: Extensions = Object.freeze({
 });
 
 /**
- * A WebSocket may live for hours: its scope refers to no memory that it shares with others.
+ * A WebSocket may live for hours: its scope refers to no memory that it shares with others. Copies are not made with
+ * `slice`, which is a view where the array is a Buffer, as a runtime may hand over.
  * @param scope of the request, which nobody else has
  * @param subprotocols as the client offers them
  */
@@ -19,8 +20,8 @@ export function webSocketScope(scope: HttpScope, subprotocols: readonly string[]
     http_version: "1.1",
     scheme: scope.scheme === "https" ? "wss" : "ws",
     path: scope.path,
-    raw_path: scope.raw_path.slice(),
-    query_string: scope.query_string.slice(),
+    raw_path: new Uint8Array(scope.raw_path),
+    query_string: new Uint8Array(scope.query_string),
     root_path: scope.root_path,
     headers: headers instanceof HeaderList ? ownCopy(headers) : headers,
     client: scope.client,
@@ -39,5 +40,5 @@ function ownCopy(headers: HeaderList): HeaderList {
     return headers;
   }
   const { bytes, start, end } = lines;
-  return new HeaderList(bytes.slice(start, end), 0, end - start);
+  return new HeaderList(new Uint8Array(bytes.subarray(start, end)), 0, end - start);
 }

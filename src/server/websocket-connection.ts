@@ -277,9 +277,11 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     const { payload, payloadStart, payloadEnd } = decoder;
     const length = payloadEnd - payloadStart;
     if (decoder.payloadOwned) return length === payload.length ? payload : payload.subarray(payloadStart, payloadEnd);
-    const isShare = length <= COPY_BYTES || 2 * length < payload.length;
-    const inChunk = payload === decoder.chunk && this.context.runtime.ownsChunks;
-    return inChunk && !isShare ? payload.subarray(payloadStart, payloadEnd) : payload.slice(payloadStart, payloadEnd);
+    // Never by `slice`: on a Buffer, which a runtime may hand over, that is a view, and the application's is no Buffer.
+    const part = payload.subarray(payloadStart, payloadEnd);
+    const isSmall = length <= COPY_BYTES || 2 * length < payload.length;
+    if (isSmall || payload !== decoder.chunk || !this.context.runtime.ownsChunks) return new Uint8Array(part);
+    return new Uint8Array(part.buffer, part.byteOffset, length);
   }
 
   #answerPing(decoder: FrameDecoder): void {

@@ -27,6 +27,15 @@ const PLAYS: Readonly<Record<string, Play>> = {
     await send({ type: "websocket.accept" });
     await echoUntilGone(receive, send, (text) => journal.push(`${ascii.decode(scope.query_string)} ${text}`));
   },
+  "/kinds": async (_scope, receive, send) => {
+    await receive();
+    await send({ type: "websocket.accept" });
+    for (;;) {
+      const event = await receive();
+      if (event.type !== "websocket.receive" || event.bytes === null) return;
+      await send({ type: "websocket.send", text: `${event.bytes.constructor.name} ${event.bytes.length}` });
+    }
+  },
   "/scope": async (scope, receive, send) => {
     await receive();
     await send({ type: "websocket.accept", subprotocol: scope.subprotocols[0] ?? null, headers: [["x-own", "yes"]] });

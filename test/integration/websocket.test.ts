@@ -64,6 +64,15 @@ onEach((runtime) => {
     client.destroy();
   });
 
+  check("binary messages are plain Uint8Arrays to the application", async (server) => {
+    const client = await RawWebSocket.open(server.address, "/kinds");
+    for (const size of [3, 9_000, 200_000]) {
+      await client.send(frame(BINARY, new Uint8Array(size)));
+      assert.equal(textOf(await client.next()), `Uint8Array ${size}`);
+    }
+    client.destroy();
+  });
+
   check("fragments with control frames between them are one message", async (server) => {
     const client = await RawWebSocket.open(server.address, "/echo");
     const [first, middle, last] = [frame(TEXT, "a", { flags: 0 }), frame(0, "b", { flags: 0 }), frame(0, "c")];
