@@ -143,7 +143,7 @@ export abstract class ConnectionEnd implements Gathered {
   protected borrow(): Exchange {
     const exchange = this.context.pool.borrow();
     exchange.outlet.attach(this.socket);
-    exchange.intake.attach(this.socket, this.context.runtime.ownsChunks);
+    exchange.intake.attach(this.socket);
     this.exchange = exchange;
     return exchange;
   }

@@ -26,7 +26,7 @@ export class Intake {
     this.parser = new Http1Parser(limits);
   }
 
-  attach(socket: Socket, _ownsChunks?: boolean): void {
+  attach(socket: Socket): void {
     this.#socket = socket;
   }
 

@@ -201,7 +201,7 @@ test("holding beyond either limit pauses the socket; taking it all back does not
   for (const limits of [{ pipelinedBytes: 10 }, { pipelinedRequests: 1 }]) {
     const socket = new FakeSocket();
     const intake = new Intake(DEFAULT_LIMITS);
-    intake.attach(socket, true);
+    intake.attach(socket);
     intake.hold(bytesOf("G"), 1, { ...DEFAULT_LIMITS, ...limits });
     assert.equal(socket.paused, false);
     intake.hold(bytesOf("ET /\r\n\r\n..."), 11, { ...DEFAULT_LIMITS, ...limits });
@@ -217,7 +217,7 @@ test("holding beyond either limit pauses the socket; taking it all back does not
 test("a detached intake has resumed its socket and refers to nothing", () => {
   const socket = new FakeSocket();
   const intake = new Intake(DEFAULT_LIMITS);
-  intake.attach(socket, true);
+  intake.attach(socket);
   intake.ring.push(new Uint8Array(9), 0, 9);
   intake.feed(bytesOf("GET / HT"), 8);
   intake.pause();
