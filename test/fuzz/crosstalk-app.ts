@@ -56,6 +56,8 @@ interface Request extends Kept {
 }
 
 const utf8 = new TextEncoder();
+/** No byte of any answer. */
+const SPOILT = 0x21;
 /** Requests that are over and whose functions are tried again, at most so many at once. */
 const MOST_KEPT = 50;
 
@@ -155,7 +157,12 @@ export class OddApplication {
     }
     await this.#begin(request, [], behaviour === "trailers");
     if (["stream", "breaks", "meddle"].includes(behaviour)) await this.#stream(request, behaviour);
-    else await send({ type: "http.response.body", body: this.#body(request) });
+    else {
+      const bytes = this.#body(request);
+      await send({ type: "http.response.body", body: bytes });
+      // It is the application's again.
+      bytes.fill(SPOILT);
+    }
     if (behaviour === "trailers") await send({ type: "http.response.trailers", headers: [["x-id", id]] });
     if (behaviour === "keep" && !this.#calls) {
       this.#kept.push({ id, receive, send });
@@ -168,8 +175,12 @@ export class OddApplication {
     const bytes = this.#body(request);
     for (let at = 0; at < bytes.length; ) {
       const end = Math.min(bytes.length, at + 1 + this.#dice.roll(bytes.length));
-      const sent = request.send({ type: "http.response.body", body: bytes.slice(at, end), more_body: true });
-      if (this.#dice.roll(2) === 0) await sent;
+      const piece = bytes.slice(at, end);
+      const sent = request.send({ type: "http.response.body", body: piece, more_body: true });
+      if (this.#dice.roll(2) === 0) {
+        await sent;
+        piece.fill(SPOILT);
+      }
       if (this.#dice.roll(3) === 0) await this.#rest();
       if (behaviour === "breaks" && at > 0) throw new Error(`thrown by ${request.id}`);
       if (behaviour === "meddle") this.#tryKept();

@@ -61,7 +61,7 @@ export type Counts = Map<string, number>;
 function plan(dice: Dice, id: string): Planned {
   const behaviour = dice.pick(NAMES);
   const method = dice.pick(["GET", "GET", "POST", "POST", "HEAD"]);
-  const length = behaviour === "large" ? 70_000 : dice.pick([1, 10, 200, 5000]);
+  const length = behaviour === "large" ? dice.pick([20_000, 40_000, 90_000]) : dice.pick([1, 10, 200, 5000]);
   const target = `/${behaviour}/${id}/${length}`;
   const upload = method === "POST" ? content(id, dice.pick([0, 1, 100, 3000, 9000])) : "";
   const sized = dice.roll(2) === 0;
