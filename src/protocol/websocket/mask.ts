@@ -21,9 +21,12 @@ export function rotateKey(key: number, count: number): number {
   return shift === 0 ? key : (key >>> shift) | (key << (32 - shift));
 }
 
+/** What no byte of a word of ASCII has. */
+const HIGH_BITS = 0x80808080 | 0;
+
 /**
  * Applies `key` to `bytes[start, end)`; its lowest byte belongs to `bytes[start]`.
- * Returns true when it has seen that all of the result is ASCII; false when it is not, or was not looked at.
+ * Returns whether all of the result is ASCII.
  */
 export function unmask(bytes: Uint8Array, start: number, end: number, key: number): boolean {
   if (end - start < WORDS_FROM_BYTES) return maskBytes(bytes, start, end, key);
@@ -37,10 +40,9 @@ export function unmask(bytes: Uint8Array, start: number, end: number, key: numbe
   const wordsStart = (first << 2) - byteOffset;
   const wordsEnd = (last << 2) - byteOffset;
   const rotated = rotateKey(key, wordsStart - start);
-  maskBytes(bytes, start, wordsStart, key);
-  maskWords(lastWords, first, last, rotated);
-  maskBytes(bytes, wordsEnd, end, rotated);
-  return false;
+  const ahead = maskBytes(bytes, start, wordsStart, key);
+  const within = (maskWords(lastWords, first, last, rotated) & HIGH_BITS) === 0;
+  return maskBytes(bytes, wordsEnd, end, rotated) && ahead && within;
 }
 
 function maskBytes(bytes: Uint8Array, start: number, end: number, key: number): boolean {
@@ -60,6 +62,12 @@ function maskBytes(bytes: Uint8Array, start: number, end: number, key: number): 
 }
 
 /** The key's lowest byte meets the lowest address: both runtimes run on little-endian machines only. */
-function maskWords(words: Int32Array, first: number, last: number, key: number): void {
-  for (let i = first; i < last; i++) words[i] ^= key;
+function maskWords(words: Int32Array, first: number, last: number, key: number): number {
+  let seen = 0;
+  for (let i = first; i < last; i++) {
+    const word = words[i] ^ key;
+    words[i] = word;
+    seen |= word;
+  }
+  return seen;
 }
