@@ -219,3 +219,13 @@ test("websocket: many pings of one turn get sixteen pongs and the last one's", a
   assert.equal(pongs.length, 17);
   assert.equal(pongs[16], "99");
 });
+
+test("websocket: for an application that takes calls, as Python's, the handshake is answered 501 and logged", () => {
+  const app = Object.assign((() => {}) as Application, { call: () => assert.fail("it is not asked") });
+  const wired = new Wired(app);
+  const client = wired.connect();
+  client.feed(handshake("/"));
+  assert.match(client.socket.text, /^HTTP\/1\.1 501 Not Implemented\r\n/);
+  assert.match(wired.logs("warning").join(), /WebSockets are not served for Python applications yet \(501\)/);
+  assert.equal(wired.context.inFlight, 0);
+});
