@@ -13,6 +13,8 @@ const LARGE_PROCESS_BYTES = 256 * 1024 * 1024;
 export class Collection {
   readonly #runtime: Pick<Runtime, "collectGarbage" | "residentBytes">;
   #bytes = 0;
+  /** The most requests that were being served since the last collection: they end together, and more begin. */
+  #mostInFlight = 1;
   /** `returned.bytes` when `#bytes` was 0. */
   #returnedBefore = returned.bytes;
 
@@ -27,12 +29,14 @@ export class Collection {
    */
   received(count: number, inFlight = 1): void {
     this.#bytes += count;
-    const most = inFlight > 1 ? COLLECT_EVERY_BYTES * inFlight : COLLECT_EVERY_BYTES;
+    if (inFlight > this.#mostInFlight) this.#mostInFlight = inFlight;
+    const most = COLLECT_EVERY_BYTES * this.#mostInFlight;
     if (this.#bytes < most) return;
     this.#bytes = Math.max(0, this.#bytes - (returned.bytes - this.#returnedBefore));
     this.#returnedBefore = returned.bytes;
     if (this.#bytes < most) return;
     this.#bytes = 0;
+    this.#mostInFlight = 1;
     if (this.#runtime.residentBytes() < LARGE_PROCESS_BYTES) this.#runtime.collectGarbage();
   }
 }

@@ -37,6 +37,17 @@ test("each of many requests may have its share of garbage", () => {
   assert.equal(count(), 1);
 });
 
+test("the busiest moment since the last collection counts", () => {
+  const { collection, count } = counted(60 * MB);
+  collection.received(MB, 10);
+  for (let i = 1; i < 239; i++) collection.received(MB, 1);
+  assert.equal(count(), 0);
+  collection.received(MB, 1);
+  assert.equal(count(), 1);
+  for (let i = 0; i < 24; i++) collection.received(MB, 1);
+  assert.equal(count(), 2, "and is forgotten then");
+});
+
 test("what was given back is no garbage", () => {
   const { collection, count } = counted(60 * MB);
   for (let i = 0; i < 240; i++) {
