@@ -2,7 +2,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
 import { RawClient } from "./raw.ts";
 import type { Response as Answer } from "./response.ts";
 import { ROOT, type RuntimeName, type Server, sharedServer } from "./server.ts";
@@ -44,12 +43,15 @@ export interface Framework {
 
 export type Check = (what: string, run: (server: Server) => Promise<void>) => void;
 
+/** `node:test`'s `test`, called in the test's own file: Deno's report names the file that calls it. */
+export type Register = (name: string, options: { skip: string | false }, run: () => Promise<void>) => void;
+
 /** Registers tests of one application. Call it at the top level of a test file. */
-export function checks({ name, target, needs, options = [], env = {} }: Framework): Check {
+export function checks({ name, target, needs, options = [], env = {} }: Framework, register: Register): Check {
   const skip = missing(needs);
   const started = sharedServer(RUNTIME, target, ["--app-dir", APPS, "--python", PYTHON, ...options], { env });
   return (what, run) => {
-    test(`${name}: ${what}`, { skip }, async () => run(await started()));
+    register(`${name}: ${what}`, { skip }, async () => run(await started()));
   };
 }
 

@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after } from "node:test";
-import { checks, json, leave, pipelined } from "../harness/frameworks.ts";
+import { after, test } from "node:test";
+import { checks as checksOf, type Framework, json, leave, pipelined } from "../harness/frameworks.ts";
 import { RawClient } from "../harness/raw.ts";
 import { field, text } from "../harness/response.ts";
 import { until } from "../harness/wait.ts";
+
+const checks = (framework: Framework) => checksOf(framework, (name, options, run) => void test(name, options, run));
 
 const folder = mkdtempSync(join(tmpdir(), "ringcorn-static-"));
 const big = new Uint8Array(3_000_000).map((_, i) => (i * 31) % 251);

@@ -2,11 +2,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Check, checks, json, leave, pipelined } from "../harness/frameworks.ts";
+import { test } from "node:test";
+import { type Check, checks as checksOf, type Framework, json, leave, pipelined } from "../harness/frameworks.ts";
 import { RawClient } from "../harness/raw.ts";
 import { text } from "../harness/response.ts";
 import { ROOT, type Server } from "../harness/server.ts";
 import { until } from "../harness/wait.ts";
+
+const checks = (framework: Framework) => checksOf(framework, (name, options, run) => void test(name, options, run));
 
 const LOOPS = ["asyncio", "uvloop"] as const;
 const LINES = Array.from({ length: 100 }, (_, i) => `${i}\n`).join("");
