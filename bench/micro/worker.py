@@ -24,7 +24,7 @@ package = types.ModuleType("_ringcorn")
 package.__path__ = [SOURCE]
 sys.modules["_ringcorn"] = package
 
-from _ringcorn import asgi, lifespan, link, loops, wire, worker, wsgi  # noqa: E402
+from _ringcorn import asgi, lifespan, link, loops, wire, worker, wsgi  # noqa: E402 (the path comes first)
 
 GENERATION = 1
 ROUNDS = 30

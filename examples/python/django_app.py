@@ -6,11 +6,11 @@ from django.conf import settings
 settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, SECRET_KEY="an example's")
 django.setup()
 
-from django.core.asgi import get_asgi_application  # noqa: E402
-from django.core.wsgi import get_wsgi_application  # noqa: E402
-from django.http import HttpResponse, JsonResponse, StreamingHttpResponse  # noqa: E402
-from django.urls import path  # noqa: E402
-from django.views.decorators.csrf import csrf_exempt  # noqa: E402
+from django.core.asgi import get_asgi_application  # noqa: E402 (settings come first)
+from django.core.wsgi import get_wsgi_application  # noqa: E402 (settings come first)
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse  # noqa: E402 (settings come first)
+from django.urls import path  # noqa: E402 (settings come first)
+from django.views.decorators.csrf import csrf_exempt  # noqa: E402 (settings come first)
 
 
 def root(request):

@@ -20,11 +20,15 @@ export interface HttpCall {
   raised(error: unknown): void;
 }
 
+/** Names what takes calls: a symbol, so that no application has it by chance (every function has a `call`). */
+export const CALL = Symbol("ringcorn.call");
+
 /** An application that can take calls besides being one like any other. */
 export interface CallApplication extends Application {
-  readonly call: (call: HttpCall) => void;
+  readonly [CALL]: (call: HttpCall) => void;
 }
 
-export function takesCalls(app: Application): app is CallApplication {
-  return "call" in app && Object.hasOwn(app, "call");
+/** How the application takes calls, undefined when it is one like any other. */
+export function callOf(app: Application): CallApplication[typeof CALL] | undefined {
+  return (app as Partial<CallApplication>)[CALL];
 }

@@ -6,7 +6,7 @@ import { SLOT_DATA, SLOT_END } from "../channel/layout.ts";
 import type { ByteRing } from "../channel/ring.ts";
 import { Waiters } from "../channel/waiters.ts";
 import * as wire from "../protocol/http1/encoder.ts";
-import { type Content, type HttpCall, takesCalls } from "./call.ts";
+import { type Content, callOf, type HttpCall } from "./call.ts";
 import type { CycleHost } from "./cycle-host.ts";
 import { ClientDisconnected, ProtocolViolation } from "./errors.ts";
 import { ResponseSender } from "./response.ts";
@@ -64,8 +64,9 @@ export class HttpCycle extends ResponseSender implements HttpCall {
     let running: Promise<void> | void;
     const serial = this.#serial;
     try {
-      if (takesCalls(app)) {
-        app.call(this);
+      const call = callOf(app);
+      if (call !== undefined) {
+        call(this);
         return;
       }
       running = app(

@@ -1,5 +1,5 @@
 /** A Python application as an `Application`: served by a pool of workers. */
-import type { CallApplication, HttpCall } from "../asgi/call.ts";
+import { CALL, type CallApplication, type HttpCall } from "../asgi/call.ts";
 import type { Application, LifespanScope, Receive, Send } from "../asgi/types.ts";
 import type { Logger } from "../observe/log.ts";
 import { PlainError, type Runtime } from "../runtime/types.ts";
@@ -84,7 +84,7 @@ export function poolApplication(pool: WorkerPool): CallApplication {
     if (scope.type === "lifespan") return lifespan(pool, scope, receive, send);
     throw new PlainError("Python applications are served over HTTP only, so far.");
   };
-  return Object.assign(application, { call });
+  return Object.assign(application, { [CALL]: call });
 }
 
 async function lifespan(pool: WorkerPool, _scope: LifespanScope, receive: Receive, send: Send): Promise<void> {

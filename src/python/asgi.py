@@ -306,7 +306,7 @@ class HttpRequest:
             if state != STARTED and state != BODY:
                 raise self._unexpected(kind)
             # Half the time of message.get.
-            body = message["body"] if "body" in message else b""  # noqa: SIM401
+            body = message["body"] if "body" in message else b""  # noqa: SIM401 (a call less)
             if type(body) is not bytes:
                 body = _as_bytes(body)
             more = "more_body" in message and message["more_body"]

@@ -29,7 +29,7 @@ if PACKAGE not in sys.modules:
     _package.__path__ = [_HERE]
     sys.modules[PACKAGE] = _package
 
-from _ringcorn import asgi, beat, lifespan, link, loops, target, wire  # noqa: E402
+from _ringcorn import asgi, beat, lifespan, link, loops, target, wire  # noqa: E402 (the path comes first)
 
 CHANNEL = 3
 #: After the stream's end: what the application's shutdown may take.

@@ -1,5 +1,5 @@
 /** What a connection does with a request that asks for a WebSocket: RFC 6455 section 4.2, RFC 9110 section 7.8. */
-import { takesCalls } from "../asgi/call.ts";
+import { callOf } from "../asgi/call.ts";
 import { webSocketScope } from "../asgi/websocket-scope.ts";
 import { readHandshake, wantsWebSocket } from "../protocol/websocket/handshake.ts";
 import { requestOf } from "../protocol/websocket/request.ts";
@@ -59,7 +59,7 @@ function answer(
   const { parser } = exchange.intake;
   const request = requestOf(parser, context.runtime.latin1);
   if (!wantsWebSocket(request)) return undefined;
-  if (takesCalls(context.app)) return NOT_FOR_PYTHON;
+  if (callOf(context.app) !== undefined) return NOT_FOR_PYTHON;
   const handshake = readHandshake(request, sharedOf(context).deflate, sha1Base64);
   if (!handshake.accepted) {
     const { status, message, fields } = handshake;

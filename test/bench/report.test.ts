@@ -7,6 +7,7 @@ import { chooseSuites, settingsFrom } from "../../bench/options.ts";
 import { FIGURES_END, FIGURES_START, renderFigures, renderReport, replaceFigures } from "../../bench/report.ts";
 import { generatorBound } from "../../bench/report-rows.ts";
 import { table } from "../../bench/table.ts";
+import { result } from "./fixtures.ts";
 
 const SAMPLE: HttpSample = {
   round: 0,
@@ -30,36 +31,8 @@ function rates(...values: number[]): HttpSample[] {
   return values.map((requestsPerSecond, round) => ({ ...SAMPLE, round, requestsPerSecond }));
 }
 
-function result(parts: Partial<BenchResult>): BenchResult {
-  return {
-    version: 1,
-    startedAt: "2026-01-02T03:04:05.000Z",
-    command: "npm run bench",
-    machine: {
-      cpu: "A processor",
-      cores: 4,
-      memoryBytes: 8 * 2 ** 30,
-      kernel: "6.1",
-      platform: "Linux x64",
-      serverCpu: 0,
-      generatorCpus: [2, 3],
-      shared: false,
-      loadAverage: 0,
-      versions: { bun: "1.4.5" },
-    },
-    settings: settingsFrom({}),
-    complete: true,
-    notes: [],
-    http: {},
-    idle: {},
-    memory: {},
-    micro: [],
-    ...parts,
-  };
-}
-
 function hello(samples: Record<string, HttpSample[]>): BenchResult {
-  return result({ http: { "http/hello": { pipelining: 1, connections: 64, samples, answers: {} } } });
+  return result({ "http/hello": { pipelining: 1, connections: 64, samples, answers: {} } });
 }
 
 function reached(found: BenchResult, what: string): boolean | undefined {
@@ -107,9 +80,12 @@ test("a higher p99 than Bun.serve's misses the goal", () => {
 
 test("idle connections are judged by their median", () => {
   const idle = [100, 4000, 9000].map((rssPerConnection) => ({ connections: 10_000, rssPerConnection }) as IdleSample);
-  assert.equal(reached(result({ idle: { "ringcorn-bun": idle } }), "idle, bytes a connection: Ringcorn on Bun"), true);
   assert.equal(
-    reached(result({ idle: { "ringcorn-bun": idle.slice(1) } }), "idle, bytes a connection: Ringcorn on Bun"),
+    reached(result({}, { idle: { "ringcorn-bun": idle } }), "idle, bytes a connection: Ringcorn on Bun"),
+    true,
+  );
+  assert.equal(
+    reached(result({}, { idle: { "ringcorn-bun": idle.slice(1) } }), "idle, bytes a connection: Ringcorn on Bun"),
     false,
   );
 });
@@ -117,7 +93,7 @@ test("idle connections are judged by their median", () => {
 test("memory is judged by its worst transfer", () => {
   const growth = (growthBytes: number) => ({ transfer: "upload", growthBytes }) as MemorySample;
   const found = (...bytes: number[]) =>
-    reached(result({ memory: { "ringcorn-bun": bytes.map(growth) } }), "the worst: Ringcorn on Bun");
+    reached(result({}, { memory: { "ringcorn-bun": bytes.map(growth) } }), "the worst: Ringcorn on Bun");
   assert.equal(found(1e6, 40e6), true);
   assert.equal(found(1e6, 40e6 + 1), false);
 });
@@ -127,8 +103,8 @@ test("the parser's throughput is that of its first case on the runtime", () => {
     { suite: "parser", runtime: "bun" as const, name: "classic", p25Ns: 1, p50Ns: 500, p75Ns: 1, bytes: 703 },
     { suite: "parser", runtime: "deno" as const, name: "classic", p25Ns: 1, p50Ns: 1000, p75Ns: 1, bytes: 703 },
   ];
-  assert.equal(reached(result({ micro }), "on Bun"), true);
-  assert.equal(reached(result({ micro }), "classic on Deno"), false);
+  assert.equal(reached(result({}, { micro }), "on Bun"), true);
+  assert.equal(reached(result({}, { micro }), "classic on Deno"), false);
 });
 
 test("the parser is compared with llhttp on the same request and runtime", () => {
@@ -137,8 +113,8 @@ test("the parser is compared with llhttp on the same request and runtime", () =>
     { suite: "parser", runtime: "bun" as const, name: "classic, llhttp", p25Ns: 1, p50Ns, p75Ns: 1, bytes: 703 },
     { suite: "parser", runtime: "bun" as const, name: "small, llhttp", p25Ns: 1, p50Ns: 9999, p75Ns: 1, bytes: 40 },
   ];
-  assert.equal(reached(result({ micro: at(300) }), "classic on Bun, over llhttp"), true);
-  assert.equal(reached(result({ micro: at(299) }), "classic on Bun, over llhttp"), false);
+  assert.equal(reached(result({}, { micro: at(300) }), "classic on Bun, over llhttp"), true);
+  assert.equal(reached(result({}, { micro: at(299) }), "classic on Bun, over llhttp"), false);
 });
 
 test("the generator is the bottleneck only when it is busy and the server is not", () => {
@@ -165,7 +141,7 @@ test("the report has medians with quartiles and both ratios", () => {
 });
 
 test("an interrupted run says so", () => {
-  assert.match(renderReport(result({ complete: false })), /INTERRUPTED/);
+  assert.match(renderReport(result({}, { complete: false })), /INTERRUPTED/);
 });
 
 test("a result survives its way through JSON", () => {

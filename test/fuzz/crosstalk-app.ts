@@ -3,7 +3,7 @@
  * made of that id alone. What it keeps of requests that are over it uses in the middle of others.
  */
 import assert from "node:assert/strict";
-import type { CallApplication, HttpCall } from "../../src/asgi/call.ts";
+import { CALL, type CallApplication, type HttpCall } from "../../src/asgi/call.ts";
 import type { Application, HttpScope, Receive, Send, SentHeader } from "../../src/asgi/types.ts";
 import { Dice } from "./websocket.ts";
 
@@ -78,7 +78,7 @@ export class OddApplication {
     const application: Application = (scope, receive, send) =>
       scope.type === "http" ? this.#serve(scope, receive, send) : Promise.resolve();
     if (!this.#calls) return application;
-    const withCalls: CallApplication = Object.assign(application, { call: (call: HttpCall) => this.#take(call) });
+    const withCalls: CallApplication = Object.assign(application, { [CALL]: (call: HttpCall) => this.#take(call) });
     return withCalls;
   }
 

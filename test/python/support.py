@@ -16,7 +16,7 @@ if "_ringcorn" not in sys.modules:
     package.__path__ = [str(SOURCE)]
     sys.modules["_ringcorn"] = package
 
-from _ringcorn import asgi, lifespan, link, loops, target, wire, worker, wsgi  # noqa: E402
+from _ringcorn import asgi, lifespan, link, loops, target, wire, worker, wsgi  # noqa: E402 (the path comes first)
 
 __all__ = ["Bench", "asgi", "lifespan", "link", "loops", "target", "wire", "worker", "wsgi"]
 

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CallApplication, HttpCall } from "../../src/asgi/call.ts";
+import { CALL, type CallApplication, type HttpCall } from "../../src/asgi/call.ts";
 import type { Application, Receive, Scope, Send, SendEvent, SentHeader } from "../../src/asgi/types.ts";
 import { bytesOf, type Client, settle, Wired } from "../harness/fake-socket.ts";
 import { parseResponse, text } from "../harness/response.ts";
@@ -212,8 +212,19 @@ for (const [what, act] of Object.entries(LATE)) {
 /** A call application whose `serve` gets each call. */
 function callApplication(serve: (call: HttpCall) => void): CallApplication {
   const unused: Application = () => Promise.reject(new Error("it takes calls"));
-  return Object.assign(unused, { call: serve });
+  return Object.assign(unused, { [CALL]: serve });
 }
+
+test("an application that has a `call` of its own is one like any other", async () => {
+  const app: Application = async (_scope, _receive, send) => {
+    await send({ type: "http.response.start", status: 200, headers: [["content-length", "2"]] });
+    await send({ type: "http.response.body", body: new TextEncoder().encode("ok") });
+  };
+  const wired = new Wired(Object.assign(app, { call: () => assert.fail("its own business") }));
+  const client = wired.connect();
+  await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  assert.match(client.socket.text, /^HTTP\/1\.1 200 OK[\s\S]*ok$/);
+});
 
 test("a watcher is told of its own client's end, and of no later request's", async () => {
   const gone: string[] = [];

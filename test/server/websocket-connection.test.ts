@@ -1,6 +1,7 @@
 /** WebSockets on a fake socket: what waits for whom, and what is given back. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CALL } from "../../src/asgi/call.ts";
 import type { Application, ReceiveEvent, Send } from "../../src/asgi/types.ts";
 import { type Client, settle, Wired, type WiredOptions } from "../harness/fake-socket.ts";
 import {
@@ -221,7 +222,7 @@ test("websocket: many pings of one turn get sixteen pongs and the last one's", a
 });
 
 test("websocket: for an application that takes calls, as Python's, the handshake is answered 501 and logged", () => {
-  const app = Object.assign((() => {}) as Application, { call: () => assert.fail("it is not asked") });
+  const app = Object.assign((() => {}) as Application, { [CALL]: () => assert.fail("it is not asked") });
   const wired = new Wired(app);
   const client = wired.connect();
   client.feed(handshake("/"));

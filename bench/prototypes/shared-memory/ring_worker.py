@@ -16,8 +16,8 @@ package = types.ModuleType("_ringcorn")
 package.__path__ = [str(SOURCE)]
 sys.modules["_ringcorn"] = package
 
-from _ringcorn import link, wire, worker  # noqa: E402
-from rings import ALWAYS_BELL, RING_BYTES, Rings  # noqa: E402
+from _ringcorn import link, wire, worker  # noqa: E402 (the path comes first)
+from rings import ALWAYS_BELL, RING_BYTES, Rings  # noqa: E402 (the path comes first)
 
 HEADER_BYTES = wire.HEADER_BYTES
 BELL = b"\0"

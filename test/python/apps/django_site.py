@@ -16,11 +16,11 @@ settings.configure(
 )
 django.setup()
 
-from django.core.asgi import get_asgi_application  # noqa: E402
-from django.core.wsgi import get_wsgi_application  # noqa: E402
-from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse  # noqa: E402
-from django.urls import path  # noqa: E402
-from django.views.decorators.csrf import csrf_exempt  # noqa: E402
+from django.core.asgi import get_asgi_application  # noqa: E402 (settings come first)
+from django.core.wsgi import get_wsgi_application  # noqa: E402 (settings come first)
+from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse  # noqa: E402 (settings come first)
+from django.urls import path  # noqa: E402 (settings come first)
+from django.views.decorators.csrf import csrf_exempt  # noqa: E402 (settings come first)
 
 SEEN = {"cancelled": "", "closed": ""}
 TAG = contextvars.ContextVar("TAG", default="none")
