@@ -33,6 +33,8 @@ interface Persistence {
 export class HttpCycle extends ResponseSender implements HttpCall {
   /** Trailers of the complete request, when it had any. */
   requestTrailers: readonly HeaderPair[] | undefined = undefined;
+  /** The application has been told that its client is gone or has half-closed. */
+  toldOfEnd = false;
   protected readonly cycle = this;
   /** Made when `receive` first finds nothing. */
   #waiters: Waiters<HttpReceiveEvent> | null = null;
@@ -52,6 +54,7 @@ export class HttpCycle extends ResponseSender implements HttpCall {
     cycle.take(host, scope, head.keepAlive, head.expectContinue);
     cycle.#bodyDelivered = false;
     cycle.#hasBody = true;
+    cycle.toldOfEnd = false;
     return cycle;
   }
 
@@ -125,7 +128,7 @@ export class HttpCycle extends ResponseSender implements HttpCall {
   }
 
   watch(gone: () => void): void {
-    if (this.#disconnected) gone();
+    if (this.#disconnected) this.#tell(gone);
     else this.#onGone = gone;
   }
 
@@ -139,7 +142,10 @@ export class HttpCycle extends ResponseSender implements HttpCall {
       if (event !== null) return Promise.resolve(event);
       if (!this.#disconnected) this.#sayContinue();
     }
-    if (this.#disconnected) return Promise.resolve({ ...DISCONNECT });
+    if (this.#disconnected) {
+      this.toldOfEnd = true;
+      return Promise.resolve({ ...DISCONNECT });
+    }
     this.reusable = false;
     this.#waiters ??= new Waiters<HttpReceiveEvent>();
     return this.#waiters.park();
@@ -172,10 +178,18 @@ export class HttpCycle extends ResponseSender implements HttpCall {
     if (this.#disconnected) return;
     this.#disconnected = true;
     this.reusable = false;
-    this.#waiters?.wakeAll({ ...DISCONNECT });
+    if (this.#waiters?.any === true) {
+      this.toldOfEnd = true;
+      this.#waiters.wakeAll({ ...DISCONNECT });
+    }
     const gone = this.#onGone;
     this.#onGone = null;
-    gone?.();
+    if (gone !== null) this.#tell(gone);
+  }
+
+  #tell(gone: () => void): void {
+    this.toldOfEnd = true;
+    gone();
   }
 
   /** The socket is gone or given to somebody else: nothing of this cycle may touch it again. */

@@ -90,7 +90,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
 
   responseFailed(cycle: HttpCycle, error: unknown): void {
     const wasCommitted = cycle.committed;
-    const wasGone = this.#inputDead || this.peerEnded;
+    const wasGone = this.#inputDead || (this.peerEnded && cycle.toldOfEnd);
     if (error !== undefined || !wasGone) responses.logApplicationError(this.context, cycle, error);
     cycle.detach();
     if (wasCommitted) {
@@ -106,8 +106,8 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     else if (this.#inputDead) cycle.status = 400;
     this.requestEnded(cycle);
     this.#cycle = null;
-    if (cycle.status === 0) this.finish();
-    else this.answerAndFinish(cycle.status, cycle.isHead);
+    // The logs need not tell of who gave up behind a FIN, but that client may still read.
+    this.answerAndFinish(cycle.status === 0 ? 500 : cycle.status, cycle.isHead);
   }
 
   // ---- what the socket says --------------------------------------------------------------------------------
@@ -404,7 +404,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     if (this.phase !== OPEN) return;
     const exchange = this.exchange;
     const { options, now } = this.context;
-    exchange?.intake.resumeIfRoom(options.limits.bodyWatermarkBytes);
+    exchange?.intake.resumeIfRoom(options.limits, this.#bodyDone);
     if (this.#cycle !== null) {
       if (!this.#bodyDone && exchange?.intake.paused === false && !this.#inputDead) {
         if (this.peerEnded && !this.#hasInput()) this.#truncated(this.#cycle);

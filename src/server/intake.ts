@@ -9,7 +9,7 @@ import type { Socket } from "../runtime/types.ts";
 import { HeldInput } from "./held-input.ts";
 import type { ServerLimits } from "./options.ts";
 
-/** Reading goes on once the ring holds less than this share of its watermark. */
+/** Reading goes on once the ring, and what waits to be parsed, hold at most this share of their limits. */
 const RESUME_SHARE = 0.5;
 
 export class Intake {
@@ -103,11 +103,18 @@ export class Intake {
     this.#socket?.resume();
   }
 
-  /** Resumes reading when there is room again; whether it did. */
-  resumeIfRoom(watermarkBytes: number): boolean {
-    if (!this.paused || this.#held !== null) return false;
-    if (this.ring.full || this.ring.pinnedBytes > watermarkBytes * RESUME_SHARE) return false;
+  /**
+   * Resumes reading when there is room again. A body that is whole needs no more room in the ring: reading goes on so
+   * that the peer's end is seen while its application works.
+   */
+  resumeIfRoom(limits: ServerLimits, bodyDone: boolean): void {
+    if (!this.paused) return;
+    if (!bodyDone && (this.ring.full || this.ring.pinnedBytes > limits.bodyWatermarkBytes * RESUME_SHARE)) return;
+    const held = this.#held;
+    if (held !== null) {
+      if (held.bytes > limits.pipelinedBytes * RESUME_SHARE) return;
+      if (held.heads > limits.pipelinedRequests * RESUME_SHARE) return;
+    }
     this.resume();
-    return true;
   }
 }

@@ -162,6 +162,14 @@ const routes: Readonly<Record<string, Handler>> = {
     await send({ type: "http.response.debug", info: { template: "secret" } });
     await answer(send, "debugged");
   },
+  /** Reads the body behind the gate, and returns without an answer when its client has gone. */
+  "/poll": async ({ receive, query, token }) => {
+    if (query.has("g")) await passGate(query.get("g") ?? "");
+    if ((await readBody(receive)) === undefined) return;
+    note(token, "read");
+    await untilDisconnect(receive);
+    note(token, "disconnect");
+  },
   /** Calls receive() to the end and beyond: it goes on answering. */
   "/receive-on": async ({ receive, send, token }) => {
     await readBody(receive);

@@ -108,6 +108,39 @@ function halfClose(runtime: RuntimeName, shared: Shared): void {
     assert.match(await client.all(), /data: bye/);
   });
 
+  for (const [name, how] of [
+    ["at once", ""],
+    ["late", "&g="],
+  ]) {
+    test(`${runtime}: FIN behind a body above the watermark that was read ${name} is seen while the app works`, async () => {
+      const server = await shared();
+      const gate = `poll-${name.replace(" ", "-")}-${runtime}`;
+      const size = 600_000;
+      const client = await RawClient.connect(server.address);
+      const target = `/poll?t=${gate}${how === "" ? "" : how + gate}`;
+      await client.send(`POST ${target} HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`);
+      client.socket.write(Buffer.alloc(size, "x"));
+      await request(server.address, `/await?of=${gate}&what=POST`);
+      // The whole body is in the server's hands or on its way: it must have stopped reading, and go on again.
+      await request(server.address, `/open?g=${gate}`);
+      await request(server.address, `/await?of=${gate}&what=read`);
+      client.finish();
+      await request(server.address, `/await?of=${gate}&what=disconnect`);
+      assert.equal((await client.response("POST")).status, 500, "a client that has only half-closed is told, too");
+      assert.equal(await client.ended(), "fin");
+    });
+  }
+
+  for (const target of ["/bad/never", "/poll"]) {
+    test(`${runtime}: an app that returns without an answer behind the FIN: 500 (${target})`, async () => {
+      const client = await RawClient.connect((await shared()).address);
+      client.socket.write(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      client.finish();
+      assert.equal((await client.response()).status, 500);
+      assert.equal(await client.ended(), "fin");
+    });
+  }
+
   test(`${runtime}: FIN behind a bad request still gets its answer`, async () => {
     const client = await RawClient.connect((await shared()).address);
     await client.send("GET / HTTP/3.0\r\n\r\n");

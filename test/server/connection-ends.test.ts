@@ -79,6 +79,18 @@ test("a FIN behind a burst of requests answers all of them, the last one with Co
   assert.equal(client.socket.ending, "closed");
 });
 
+test("a body stops reading at its watermark, and not once it is whole: the end of the client is seen", async () => {
+  const wired = new Wired(() => new Promise(() => {}), { limits: { bodyWatermarkBytes: 100 } });
+  const client = wired.connect();
+  await client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n", "x".repeat(500));
+  assert.equal(client.socket.paused, true);
+  // Runtimes may deliver what they had read already.
+  await client.send("x".repeat(500));
+  assert.equal(client.socket.paused, false);
+  await client.send(GET);
+  assert.equal(client.socket.paused, false, "a request that waits behind it changes nothing");
+});
+
 for (const [lingerBytes, pieces] of [
   [1024, [512, 512]],
   [1024, [1024]],

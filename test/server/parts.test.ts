@@ -197,21 +197,45 @@ test("whoever waits learns that the socket is gone", async () => {
 
 // ---- intake ----------------------------------------------------------------------------------------------------
 
-test("holding beyond either limit pauses the socket; taking it all back does not resume it by itself", () => {
-  for (const limits of [{ pipelinedBytes: 10 }, { pipelinedRequests: 1 }]) {
+test("holding beyond either limit pauses the socket, until half of it has been parsed", () => {
+  for (const [limits, rest] of [
+    [{ pipelinedBytes: 10 }, 6],
+    [{ pipelinedRequests: 1 }, 1],
+  ] as const) {
+    const all = { ...DEFAULT_LIMITS, ...limits };
     const socket = new FakeSocket();
     const intake = new Intake(DEFAULT_LIMITS);
     intake.attach(socket);
-    intake.hold(bytesOf("G"), 1, { ...DEFAULT_LIMITS, ...limits });
+    intake.hold(bytesOf("G"), 1, all);
     assert.equal(socket.paused, false);
-    intake.hold(bytesOf("ET /\r\n\r\n..."), 11, { ...DEFAULT_LIMITS, ...limits });
+    intake.hold(bytesOf("ET /\r\n\r\n..."), 11, all);
     assert.equal(socket.paused, true);
-    assert.equal(intake.resumeIfRoom(1000), false, "something is still held");
+    intake.resumeIfRoom(all, true);
+    assert.equal(socket.paused, true, "too much is still held");
     assert.equal(intake.waitingBytes, 12);
     while (intake.feedHeld()) intake.parser.position = intake.parser.limit;
-    assert.equal(intake.resumeIfRoom(1000), true);
-    assert.equal(socket.paused, false);
+    intake.hold(bytesOf("......".slice(0, rest)), rest, { ...DEFAULT_LIMITS });
+    intake.resumeIfRoom(all, true);
+    assert.equal(socket.paused, rest > 5, "by the share that is held");
   }
+});
+
+test("reading goes on when the ring has room, or when the body is whole", () => {
+  const limits = { ...DEFAULT_LIMITS, bodyWatermarkBytes: 100, pipelinedBytes: 100 };
+  const socket = new FakeSocket();
+  const intake = new Intake(DEFAULT_LIMITS);
+  intake.attach(socket);
+  intake.ring.push(new Uint8Array(51), 0, 51);
+  intake.pause();
+  intake.resumeIfRoom(limits, false);
+  assert.equal(socket.paused, true, "the application has to take more first");
+  intake.hold(bytesOf("x"), 1, limits);
+  intake.resumeIfRoom(limits, true);
+  assert.equal(socket.paused, false, "nothing more of the body can come");
+  intake.pause();
+  intake.ring.take();
+  intake.resumeIfRoom(limits, false);
+  assert.equal(socket.paused, false, "a little that is held does not matter");
 });
 
 test("a detached intake has resumed its socket and refers to nothing", () => {
