@@ -6,6 +6,7 @@ import { ROW_SERVERS } from "./load/row-groups.ts";
 import { parseVariant, splitText } from "./load/row-servers.ts";
 import { EXTRA_SERVERS, SERVERS } from "./load/servers.ts";
 import { median, type Ratio, type RoundValue, ratio } from "./load/stats.ts";
+import { TOOLS } from "./load/tools.ts";
 import type { BenchResult, HttpSample } from "./load/types.ts";
 
 /** One goal with what was measured. */
@@ -59,10 +60,10 @@ export function titleOf(id: string): string {
   return split.workers === undefined ? title : `${title}, ${splitText(split)}`;
 }
 
-/** wrk's samples where there are any, since autocannon is often the bottleneck itself. */
+/** wrk's samples where there are any, since others are often the bottleneck themselves. */
 export function preferredTool(samples: readonly HttpSample[]): HttpSample["tool"] {
   const used = (tool: HttpSample["tool"]) => samples.some((sample) => sample.tool === tool);
-  return used("wrk") ? "wrk" : used("loop") ? "loop" : "autocannon";
+  return TOOLS.find(used) ?? samples[0]?.tool ?? "wrk";
 }
 
 export function samplesOf(result: BenchResult, suite: string, id: string, tool?: HttpSample["tool"]): HttpSample[] {

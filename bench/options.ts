@@ -35,7 +35,8 @@ export const HELP = `npm run bench -- [options]
   --against PEERS     Ringcorn and these peers only, by name or beginning: uvicorn,granian
   --cores N[,N]       numbers of server cores of the python rows (1,2,3, as far as one is left for the load generator)
   --tune              find each server's number of workers (and ours of fronts) for each python row first, by trying
-  --tools NAMES       load generators, of wrk and autocannon (both, where installed; web and python rows prefer wrk)
+  --tools NAMES       load generators, of wrk, oha, h2load and autocannon: all that are installed, or that the system's
+                      packages have, in the suites http; rows take the first of them that can send their request
   --quick             fewer and shorter rounds: to see that all works, not for figures
   --rounds N          interleaved rounds (7; quick 3)
   --seconds N         whole seconds a load lasts (3; quick 1)

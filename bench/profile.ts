@@ -17,8 +17,9 @@ import { freePort, launchServer } from "./load/launch.ts";
 import { allowedCpus, describeMachine, layoutFor } from "./load/machine.ts";
 import { programs, ROOT } from "./load/programs.ts";
 import { provide, serversOf } from "./load/row-groups.ts";
-import { toolFor, writeRequests } from "./load/rows.ts";
+import { writeRequests } from "./load/rows.ts";
 import { SERVERS, startServer } from "./load/servers.ts";
+import { toolFor } from "./load/tools.ts";
 import { FILE_BYTES, FILE_FILL, WORKLOADS, type Workload } from "./load/workloads.ts";
 import { type CpuProfile, type SelfTime, selfTimes } from "./self-times.ts";
 
@@ -112,7 +113,8 @@ async function profiled(
       pipelining: 1,
       cpus: layout.generatorCpus,
       signal,
-      ...(tool === "wrk" ? { script: writeRequests(job.directory, workload, port) } : { request: workload.request }),
+      request: workload.request,
+      script: writeRequests(job.directory, workload, port),
     };
     await runLoad(tool, { ...load, seconds: WARMUP_SECONDS });
     await beside(kind, async () => {

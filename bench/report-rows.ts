@@ -6,18 +6,72 @@ import { compare, cpuPerRequest, preferredTool, requestsPerSecond, samplesOf, ti
 import { ROW_SERVERS } from "./load/row-groups.ts";
 import { parseVariant } from "./load/row-servers.ts";
 import { median, type Spread, spread } from "./load/stats.ts";
+import { OMISSION } from "./load/tools.ts";
 import type { BenchResult, HttpSample, HttpSuiteResult } from "./load/types.ts";
 import { table } from "./table.ts";
 
 const whole = (value: number) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en") : "–");
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
 const WIDE_MARK = "(!)";
-/** From this share on the generator, not the server, sets the pace. */
-const BOTTLENECK_SHARE = 0.9;
+/** From this share of its cores on a generator has no time left, and a server has hardly any. */
+const GENERATOR_FULL = 0.95;
+const SERVER_FULL = 0.9;
 
-/** True when the load generator was busy and the server was not: the figure is then the generator's. */
-export function generatorBound(sample: HttpSample): boolean {
-  return sample.generatorUtilisation >= BOTTLENECK_SHARE && sample.serverUtilisation < BOTTLENECK_SHARE;
+type Pace = "server" | "generator" | "both" | "neither";
+
+/** Who set the pace of a load: whoever had no time left. What others took of the cores counts as gone. */
+export function paceOf(sample: HttpSample): Pace {
+  const server = sample.serverUtilisation + sample.foreignUtilisation >= SERVER_FULL;
+  const generator = sample.generatorUtilisation + sample.generatorForeignUtilisation >= GENERATOR_FULL;
+  if (generator) return server ? "both" : "generator";
+  return server ? "server" : "neither";
+}
+
+const PACE_TEXT: Readonly<Record<Pace, string>> = {
+  server: "",
+  generator: "generator-bound",
+  both: "both full",
+  neither: "neither full",
+};
+
+/** How busy the server's cores and the generator's were, and who set the pace where the server alone did not. */
+export function busyText(samples: readonly HttpSample[]): string {
+  const percent = (of: (sample: HttpSample) => number) => whole(median(samples.map(of)) * 100);
+  const busy = `${percent((s) => s.serverUtilisation)} / ${percent((s) => s.generatorUtilisation)} %`;
+  const said = (["generator", "both", "neither"] as const).flatMap((pace) => {
+    const count = samples.filter((sample) => paceOf(sample) === pace).length;
+    return count === 0 ? [] : [`${PACE_TEXT[pace]}: ${count} of ${samples.length}`];
+  });
+  return said.length === 0 ? busy : `${busy} (${said.join("; ")})`;
+}
+
+/** Says what the words about the pace mean, where one stands. */
+export function paceLegend(parts: readonly string[]): string[] {
+  const says = (pace: Pace) =>
+    parts.some((part) => part.includes(`(${PACE_TEXT[pace]}:`) || part.includes(`; ${PACE_TEXT[pace]}:`));
+  const lines = [
+    ...(says("generator")
+      ? [
+          "generator-bound: the load generator was the slower side (no time left, while the server had some); the rate is the generator's, and the server's would be higher",
+        ]
+      : []),
+    ...(says("both") ? ["both full: neither had time left; the server's rate may be higher"] : []),
+    ...(says("neither")
+      ? [
+          "neither full: the server was less than nine tenths busy and so was the generator; a wait (the row's own, the connections', one full thread of several) set the pace, and processor time per request says more than the rate",
+        ]
+      : []),
+  ];
+  return lines.length === 0 ? [] : [`${lines.join(". ")}.`.replace(/^./, (first) => first.toUpperCase())];
+}
+
+/** What the latencies of the generators that were used leave out. */
+export function omissionText(suites: readonly HttpSuiteResult[]): string[] {
+  const used = new Set(suites.flatMap(({ samples }) => Object.values(samples).flat()).map((sample) => sample.tool));
+  return [
+    "Coordinated omission (a server that stalls is asked less meanwhile, so that its latencies look better than those that users would see):",
+    [...used].map((tool) => `- ${OMISSION[tool]}`).join("\n"),
+  ];
 }
 
 /** Median and quartiles, marked when they lie too far apart. */
@@ -63,9 +117,7 @@ export function errorText(samples: readonly HttpSample[]): string {
 
 function serverRow(id: string, samples: readonly HttpSample[]): string[] {
   const of = (pick: (sample: HttpSample) => number) => spread(samples.map(pick));
-  const bound = samples.filter(generatorBound).length;
   const perTenThousand = (seconds: (s: HttpSample) => number) => of((s) => (seconds(s) / s.requests) * 1e4).median;
-  const busy = `${whole(of((s) => s.serverUtilisation).median * 100)} / ${whole(of((s) => s.generatorUtilisation).median * 100)} %`;
   return [
     titleOf(id),
     withSpread(of(requestsPerSecond), whole),
@@ -78,14 +130,17 @@ function serverRow(id: string, samples: readonly HttpSample[]): string[] {
     `${perTenThousand((s) => s.serverCpuSeconds).toFixed(3)} (${perTenThousand((s) => s.serverSystemSeconds).toFixed(3)})`,
     `${megabytes(Math.max(...samples.map((s) => s.peakRssBytes)))} (${megabytes(of((s) => s.pssBytes ?? Number.NaN).median)})`,
     errorText(samples),
-    `${busy}${bound > 0 ? ` (generator-bound: ${bound} of ${samples.length})` : ""}`,
+    busyText(samples),
   ];
 }
 
 const TOOL_TEXT: Readonly<Record<HttpSample["tool"], string>> = {
   wrk: "wrk",
+  oha: "oha",
+  h2load: "h2load",
   autocannon: "autocannon",
   loop: "a closed loop on connections that stood before",
+  socket: "the suite's WebSocket client",
 };
 
 const HEAD = [
@@ -139,12 +194,18 @@ function rowParts(result: BenchResult, suite: string): string[] {
   ];
 }
 
-/** Peers that could not be had. */
+/** Peers and load generators that could not be had. */
 export function missingText(result: BenchResult): string[] {
-  const missing = Object.entries(result.missing ?? {});
-  if (missing.length === 0) return [];
-  const lines = missing.map(([id, reason]) => `- ${titleOf(id)}: ${reason}`);
-  return [`### missing: ${missing.length} ${missing.length === 1 ? "peer" : "peers"}`, lines.join("\n")];
+  const peers = Object.entries(result.missing ?? {});
+  const tools = Object.entries(result.missingTools ?? {});
+  const count = (number: number, what: string) => (number === 0 ? [] : [`${number} ${what}${number === 1 ? "" : "s"}`]);
+  const counted = [...count(peers.length, "peer"), ...count(tools.length, "load generator")];
+  if (counted.length === 0) return [];
+  const lines = [
+    ...peers.map(([id, reason]) => `- ${titleOf(id)}: ${reason}`),
+    ...tools.map(([id, reason]) => `- ${id}: ${reason}`),
+  ];
+  return [`### missing: ${counted.join(", ")}`, lines.join("\n")];
 }
 
 export function rowsSection(result: BenchResult): string[] {
@@ -152,7 +213,8 @@ export function rowsSection(result: BenchResult): string[] {
   const parts = suites.flatMap((suite) => rowParts(result, suite));
   if (parts.length > 0) {
     parts.push(
-      "CPU time is that of all of a server's processes, user and system. Peak memory is the sum of the processes' own peaks; the proportional set size (PSS), at the end of the load, counts what they share once. wrk waits for an answer before it asks again, and corrects its latencies for that afterwards; the first request of each connection is among them, and with it how quickly a server accepts 64 connections at once.",
+      "CPU time is that of all of a server's processes, user and system. Peak memory is the sum of the processes' own peaks; the proportional set size (PSS), at the end of the load, counts what they share once. The first request of each connection is among the latencies of wrk, and with it how quickly a server accepts 64 connections at once.",
+      ...omissionText(suites.map((suite) => result.http[suite])),
     );
   }
   return parts;

@@ -7,9 +7,19 @@ import { isDisturbed } from "./load/http.ts";
 import { ownFields } from "./load/parity.ts";
 import { EXTRA_SERVERS, SERVERS } from "./load/servers.ts";
 import { median, spread } from "./load/stats.ts";
+import { TOOLS } from "./load/tools.ts";
 import type { BenchResult, HttpSample, MicroResult } from "./load/types.ts";
 import { formatFigures } from "./micro/harness.ts";
-import { generatorBound, isWorkloadRow, missingText, rowsSection, spreadLegend, withSpread } from "./report-rows.ts";
+import {
+  busyText,
+  isWorkloadRow,
+  missingText,
+  omissionText,
+  paceLegend,
+  rowsSection,
+  spreadLegend,
+  withSpread,
+} from "./report-rows.ts";
 import { table } from "./table.ts";
 
 export const FIGURES_START = "<!-- figures:start -->";
@@ -17,14 +27,12 @@ export const FIGURES_END = "<!-- figures:end -->";
 
 /** Rows of the tables: each of ours above its runtime's own. */
 const ORDER = [...SERVERS, ...EXTRA_SERVERS].map((spec) => spec.id);
-const TOOLS: readonly HttpSample["tool"][] = ["wrk", "autocannon"];
 
 const whole = (value: number) => (Number.isNaN(value) ? "–" : Math.round(value).toLocaleString("en"));
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
 
 function httpRow(id: string, samples: readonly HttpSample[]): string[] {
   const of = (pick: (sample: HttpSample) => number) => samples.map(pick);
-  const bound = samples.filter(generatorBound).length;
   return [
     titleOf(id),
     withSpread(spread(of((s) => s.requestsPerSecond)), whole),
@@ -33,7 +41,7 @@ function httpRow(id: string, samples: readonly HttpSample[]): string[] {
     `${median(of((s) => cpuPerRequest(s) * 10_000)).toFixed(3)} (${median(of((s) => (s.serverSystemSeconds / s.requests) * 10_000)).toFixed(3)})`,
     megabytes(Math.max(...of((s) => s.peakRssBytes))),
     String(of((s) => s.errors).reduce((sum, count) => sum + count, 0)),
-    `${whole(median(of((s) => s.serverUtilisation)) * 100)} / ${whole(median(of((s) => s.generatorUtilisation)) * 100)} %${bound > 0 ? ` (generator-bound: ${bound} of ${samples.length})` : ""}`,
+    busyText(samples),
   ];
 }
 
@@ -95,9 +103,7 @@ function httpSection(result: BenchResult): string[] {
     parts.push(`${connections} connections, ${pipelining} deep. Answers: ${own}.`);
   }
   if (parts.length > 0) {
-    parts.push(
-      "Both tools wait for an answer before they ask again, so a stalled server is asked less (coordinated omission); wrk corrects its latencies for that afterwards, wrongly when pipelined, so they are left out there. autocannon's are whole milliseconds.",
-    );
+    parts.push(...omissionText(suites.map(([, suite]) => suite)));
   }
   return parts;
 }
@@ -175,6 +181,7 @@ export function renderReport(result: BenchResult): string {
     machineLine(result),
     ...figures,
     ...spreadLegend(figures),
+    ...paceLegend(figures),
     ...missingText(result),
     ...goalsSection(result),
     ...notes,

@@ -18,6 +18,7 @@ import { ROW_SERVERS, serversOf } from "./load/row-groups.ts";
 import { isNamed, parseVariant, type RowServer, type Selection } from "./load/row-servers.ts";
 import { rowName, runRow } from "./load/rows.ts";
 import { availableServers, EXTRA_SERVERS, SERVERS } from "./load/servers.ts";
+import { provideTools, wantedTools } from "./load/tools.ts";
 import { runMemorySuite, TRANSFERS } from "./load/transfer.ts";
 import type { BenchContext, BenchResult, ServerSpec, Settings } from "./load/types.ts";
 import { coresOf, WORKLOADS, type Workload } from "./load/workloads.ts";
@@ -100,11 +101,16 @@ function chooseServers({ names, against }: Selection): ServerSpec[] {
   return SERVERS.filter((spec) => spec.kind === "ringcorn" || against === undefined || isNamed(spec.id, against));
 }
 
-function chooseTools(names: string | undefined): BenchContext["tools"] {
-  const all = ["wrk", "autocannon"] as const;
-  const wanted = names === undefined ? all : all.filter((tool) => names.split(",").includes(tool));
+/** The tools that are wanted and at hand. @throws PlainError when there is none, though a suite needs one */
+async function chooseTools(
+  values: Values,
+  suites: readonly string[],
+): Promise<Pick<Choices, "tools" | "missingTools">> {
+  const wanted = wantedTools(listOf("tools", values.tools));
+  if (!suites.some((suite) => suite.includes("/"))) return { tools: [], missingTools: {} };
+  const missingTools = await provideTools(wanted, (line) => stderr.write(`${line}\n`));
   const tools = wanted.filter((tool) => programs()[tool] !== undefined);
-  if (tools.length > 0) return tools;
+  if (tools.length > 0) return { tools, missingTools };
   throw new PlainError("No load generator is left: autocannon comes with npm ci, wrk with the system.");
 }
 
@@ -113,6 +119,7 @@ interface Choices {
   readonly cpus: string | undefined;
   readonly selection: Selection;
   readonly tools: BenchContext["tools"];
+  readonly missingTools: Record<string, string>;
   readonly suites: readonly string[];
 }
 
@@ -152,7 +159,9 @@ function newContext(choices: Choices, signal: AbortSignal): BenchContext {
   const { servers, missing } = availableServers(wanted);
   const machine = describeMachine(cpus);
   const notes = missing.map((spec) => `${spec.title} was left out: ${spec.runtime} is not installed.`);
-  if (!tools.includes("wrk")) notes.push("autocannon alone measured, without wrk, and may be the bottleneck.");
+  if (tools.length > 0 && !tools.includes("wrk")) {
+    notes.push(`${tools.join(", ")} measured, without wrk, and may be the bottleneck.`);
+  }
   const result: BenchResult = {
     version: 1,
     startedAt: new Date().toISOString(),
@@ -161,6 +170,7 @@ function newContext(choices: Choices, signal: AbortSignal): BenchContext {
     settings,
     complete: false,
     notes,
+    ...(Object.keys(choices.missingTools).length === 0 ? {} : { missingTools: choices.missingTools }),
     http: {},
     idle: {},
     memory: {},
@@ -233,7 +243,7 @@ async function main(): Promise<number> {
     settings: settingsFrom(values),
     cpus: values.cpus,
     selection: { names: listOf("servers", values.servers), against: listOf("against", values.against) },
-    tools: chooseTools(values.tools),
+    ...(await chooseTools(values, suites)),
     suites,
   };
   const context = newContext(choices, interruption.signal);

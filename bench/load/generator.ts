@@ -1,8 +1,13 @@
 /**
- * Runs a load generator on its cores and reads what it reports: wrk's text, autocannon's JSON.
+ * Runs a load generator on its cores and reads what it reports: wrk's text, autocannon's JSON, and those of oha and h2load.
  */
 import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { PlainError } from "../../src/runtime/types.ts";
+import { h2loadCommand, parseH2load } from "./h2load.ts";
+import { ohaCommand, parseOha } from "./oha.ts";
 import { endedChildrenSeconds } from "./procfs.ts";
 import { program, ROOT } from "./programs.ts";
 import type { LoadTool } from "./types.ts";
@@ -19,8 +24,11 @@ export interface LoadOptions {
   readonly signal: AbortSignal;
   /** Arguments of request.lua: files that hold the requests. */
   readonly script?: readonly string[];
-  /** The same request for autocannon, which makes it from its parts. */
+  /** The same request for the others, which make it from its parts. */
   readonly request?: RequestSpec;
+  /** Where the request's body lies, and where h2load is to log; `runLoad` sets them. */
+  readonly bodyFile?: string;
+  readonly logFile?: string;
 }
 
 /** What a load generator counted. */
@@ -150,62 +158,81 @@ function wrkScript({ script, pipelining }: LoadOptions): [string[], string[]] {
       ];
 }
 
-function autocannonRequest({ request }: LoadOptions): string[] {
-  if (request === undefined) return [];
-  const fields = (request.fields ?? []).flatMap(([name, value]) => ["-H", `${name}=${value}`]);
-  return ["-m", request.method, ...fields, ...(request.body === undefined ? [] : ["-b", request.body])];
+function wrkCommand(options: LoadOptions): string[] {
+  const { connections, seconds, cpus, url } = options;
+  const [script, depth] = wrkScript(options);
+  // It refuses more threads than connections.
+  const threads = Math.min(cpus.length, connections);
+  return ["-t", `${threads}`, "-c", `${connections}`, "-d", `${seconds}s`, "--latency", ...script, url, ...depth];
 }
+
+function autocannonCommand({ connections, seconds, pipelining, cpus, url, request, bodyFile }: LoadOptions): string[] {
+  const fields = (request?.fields ?? []).flatMap(([name, value]) => ["-H", `${name}=${value}`]);
+  const workers = Math.min(cpus.length, connections);
+  return [
+    ...["--json", "-c", `${connections}`, "-d", `${seconds}`, "-p", `${pipelining}`],
+    ...(workers === 1 ? [] : ["-w", `${workers}`]),
+    ...(request === undefined ? [] : ["-m", request.method, ...fields]),
+    ...(bodyFile === undefined ? [] : ["-i", bodyFile]),
+    url,
+  ];
+}
+
+const COMMANDS: Readonly<Record<LoadTool, (options: LoadOptions) => string[]>> = {
+  wrk: wrkCommand,
+  autocannon: autocannonCommand,
+  oha: (options) => ohaCommand(options),
+  h2load: h2loadCommand,
+};
 
 /** The command line of a load. One thread of the generator for each of its cores. */
 export function loadCommand(tool: LoadTool, options: LoadOptions): string[] {
-  const { connections, seconds, pipelining, url } = options;
-  const threads = options.cpus.length;
-  if (tool === "wrk") {
-    const [script, depth] = wrkScript(options);
-    return [
-      program("wrk"),
-      "-t",
-      `${threads}`,
-      "-c",
-      `${connections}`,
-      "-d",
-      `${seconds}s`,
-      "--latency",
-      ...script,
-      url,
-      ...depth,
-    ];
-  }
-  const workers = threads === 1 ? [] : ["-w", `${threads}`];
-  return [
-    program("autocannon"),
-    "--json",
-    "-c",
-    `${connections}`,
-    "-d",
-    `${seconds}`,
-    "-p",
-    `${pipelining}`,
-    ...workers,
-    ...autocannonRequest(options),
-    url,
-  ];
+  return [program(tool), ...COMMANDS[tool](options)];
 }
 
 function readWrk(text: string, { script, pipelining }: LoadOptions): LoadReport {
   return script === undefined ? withoutFalseLatencies(parseWrk(text), pipelining) : parseWrkFigures(text);
 }
 
+function readReport(tool: LoadTool, text: string, options: LoadOptions): LoadReport {
+  if (tool === "wrk") return readWrk(text, options);
+  if (tool === "oha") return parseOha(text);
+  if (tool === "autocannon") return parseAutocannon(text);
+  const log =
+    options.logFile !== undefined && existsSync(options.logFile) ? readFileSync(options.logFile, "latin1") : "";
+  return parseH2load(text, log);
+}
+
+/** Descriptors beyond the connections: the generator's own. */
+const DESCRIPTOR_SPARE = 256;
+
 /**
  * Runs one load to its end.
  * @throws PlainError when the generator fails or was interrupted.
  */
-export async function runLoad(tool: LoadTool, options: LoadOptions): Promise<LoadRun> {
+export async function runLoad(tool: LoadTool, given: LoadOptions): Promise<LoadRun> {
+  const scratch = mkdtempSync(join(tmpdir(), "ringcorn-load-"));
+  try {
+    const bodyFile = join(scratch, "body");
+    if (given.request?.body !== undefined) writeFileSync(bodyFile, given.request.body, "latin1");
+    return await runScratched(tool, {
+      ...given,
+      ...(given.request?.body === undefined ? {} : { bodyFile }),
+      logFile: join(scratch, "log"),
+    });
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+async function runScratched(tool: LoadTool, options: LoadOptions): Promise<LoadRun> {
   const command = loadCommand(tool, options);
   const cpuBefore = endedChildrenSeconds();
   const startedMs = performance.now();
+  const limit = `ulimit -n ${options.connections + DESCRIPTOR_SPARE} 2>/dev/null || ulimit -n "$(ulimit -Hn)"; `;
+  const script = `${limit}exec taskset -c ${options.cpus.join(",")} "$@"`;
   // A group of its own: Ctrl-C in the terminal is this program's to handle.
-  const child = spawn("taskset", ["-c", options.cpus.join(","), ...command], {
+  const child = spawn("/bin/sh", ["-c", script, "sh", ...command], {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -227,7 +254,7 @@ export async function runLoad(tool: LoadTool, options: LoadOptions): Promise<Loa
   if (options.signal.aborted) throw new PlainError("The load was interrupted.");
   if (code !== 0) throw new PlainError(`"${command.join(" ")}" failed:\n${err || out}`);
   const wallSeconds = (performance.now() - startedMs) / 1e3;
-  const report = tool === "wrk" ? readWrk(out, options) : parseAutocannon(out);
+  const report = readReport(tool, out, options);
   const busySeconds = endedChildrenSeconds() - cpuBefore;
   return { ...report, wallSeconds, utilisation: busySeconds / (wallSeconds * options.cpus.length) };
 }

@@ -10,7 +10,17 @@ import { PlainError } from "../../src/runtime/types.ts";
 /** The project's root directory, with a slash at its end. */
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-export type ProgramName = "bun" | "deno" | "node" | "wrk" | "autocannon";
+export type ProgramName = "bun" | "deno" | "node" | "wrk" | "autocannon" | "oha" | "h2load";
+
+const VERSION_FLAG: Record<ProgramName, string> = {
+  bun: "--version",
+  deno: "--version",
+  node: "--version",
+  wrk: "-v",
+  autocannon: "--version",
+  oha: "--version",
+  h2load: "--version",
+};
 
 let found: Partial<Record<ProgramName, string>> | undefined;
 
@@ -32,11 +42,16 @@ function which(name: string): string | undefined {
 export function programs(): Partial<Record<ProgramName, string>> {
   if (found !== undefined) return found;
   found = {};
-  for (const name of ["bun", "deno", "node", "wrk", "autocannon"] as const) {
+  for (const name of Object.keys(VERSION_FLAG) as ProgramName[]) {
     const path = which(name);
     if (path !== undefined) found[name] = path;
   }
   return found;
+}
+
+/** A program that the suite has fetched itself. */
+export function addProgram(name: ProgramName, path: string): void {
+  found = { ...programs(), [name]: path };
 }
 
 /** @throws PlainError when it is not installed. */
@@ -45,14 +60,6 @@ export function program(name: ProgramName): string {
   if (path === undefined) throw new PlainError(`${name} was not found: run "npm ci" or install it.`);
   return path;
 }
-
-const VERSION_FLAG: Record<ProgramName, string> = {
-  bun: "--version",
-  deno: "--version",
-  node: "--version",
-  wrk: "-v",
-  autocannon: "--version",
-};
 
 /** The first thing that looks like a version in what a program prints about itself. */
 export function parseVersion(text: string): string | undefined {

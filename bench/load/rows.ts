@@ -19,7 +19,8 @@ import type { Provision } from "./provision.ts";
 import { provide, serversOf } from "./row-groups.ts";
 import { type RowServer, type Split, splitsFor, splitText } from "./row-servers.ts";
 import { rotated } from "./stats.ts";
-import type { BenchContext, HttpSample, HttpSuiteResult } from "./types.ts";
+import { toolFor } from "./tools.ts";
+import type { BenchContext, HttpSample, HttpSuiteResult, LoadTool } from "./types.ts";
 import { FILE_BYTES, FILE_FILL, requestBytes, SLOW_CLIENT, type Workload } from "./workloads.ts";
 
 const CLIENT_TIMEOUT_MS = 20_000;
@@ -36,15 +37,7 @@ interface Row {
   readonly cores: number;
   readonly layout: Layout;
   readonly provision: Provision;
-  readonly tool: HttpSample["tool"];
-}
-
-/** The tool of a row: autocannon sends neither chunks of its own nor a mix. */
-export function toolFor(workload: Workload, tools: BenchContext["tools"]): HttpSample["tool"] | undefined {
-  if (workload.exact) return "loop";
-  if (tools.includes("wrk")) return "wrk";
-  const plain = workload.mix === undefined && workload.request.chunk === undefined;
-  return plain ? tools[0] : undefined;
+  readonly tool: LoadTool | "loop";
 }
 
 /** Writes the requests where request.lua reads them. */
@@ -183,9 +176,8 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
       pipelining: 1,
       cpus: layout.generatorCpus,
       signal,
-      ...(row.tool === "autocannon"
-        ? { request: workload.request }
-        : { script: writeRequests(directory, workload, port) }),
+      request: workload.request,
+      script: writeRequests(directory, workload, port),
     };
     const { warmupSeconds } = settings;
     return await besideSlowClients(context, row, port, () => measure(row, server, load, warmupSeconds, round));
@@ -282,7 +274,7 @@ export async function runRow(context: BenchContext, workload: Workload, cores: n
   const layout = layoutFor(cores, allowedCpus(), one);
   if (layout === undefined) return skip("no core would be left for the load generator.");
   const tool = toolFor(workload, context.tools);
-  if (tool === undefined) return skip("only wrk sends this request, and it is not installed.");
+  if (tool === undefined) return skip("no load generator at hand sends this request: only wrk sends chunks and mixes.");
   const wanted = serversOf(workload, context.selection);
   if (!wanted.some((server) => !server.ours) && context.selection.names === undefined)
     return skip("no peer is wanted.");

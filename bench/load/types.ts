@@ -14,10 +14,10 @@ export interface ServerSpec {
   readonly kind: "ringcorn" | "peer" | "floor";
 }
 
-/** Load generators; "loop" is loop-client.mjs, for rows whose tail is the figure. */
-export type ToolName = "wrk" | "autocannon" | "loop";
-/** Those that come from elsewhere and that `--tools` chooses from. */
-export type LoadTool = Exclude<ToolName, "loop">;
+/** Load generators that come from elsewhere and that `--tools` chooses from. */
+export type LoadTool = "wrk" | "oha" | "h2load" | "autocannon";
+/** "loop" is loop-client.mjs, for rows whose tail is the figure; "socket" the WebSocket client. */
+export type ToolName = LoadTool | "loop" | "socket";
 
 /** One timed load on one server process. Times in seconds unless the name says otherwise. */
 export interface HttpSample {
@@ -146,6 +146,8 @@ export interface BenchResult {
   readonly notes: string[];
   /** Peers that could not be had, with the reason: they are counted, never passed over. */
   missing?: Record<string, string>;
+  /** The same of load generators. */
+  missingTools?: Record<string, string>;
   http: Record<string, HttpSuiteResult>;
   idle: Record<string, IdleSample[]>;
   memory: Record<string, MemorySample[]>;

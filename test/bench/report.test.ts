@@ -5,7 +5,7 @@ import { outcomes } from "../../bench/goals.ts";
 import type { BenchResult, HttpSample, IdleSample, MemorySample } from "../../bench/load/types.ts";
 import { chooseSuites, settingsFrom } from "../../bench/options.ts";
 import { FIGURES_END, FIGURES_START, renderFigures, renderReport, replaceFigures } from "../../bench/report.ts";
-import { generatorBound } from "../../bench/report-rows.ts";
+import { busyText, paceLegend, paceOf } from "../../bench/report-rows.ts";
 import { table } from "../../bench/table.ts";
 import { result } from "./fixtures.ts";
 
@@ -117,10 +117,23 @@ test("the parser is compared with llhttp on the same request and runtime", () =>
   assert.equal(reached(result({}, { micro: at(299) }), "classic on Bun, over llhttp"), false);
 });
 
-test("the generator is the bottleneck only when it is busy and the server is not", () => {
-  assert.equal(generatorBound({ ...SAMPLE, generatorUtilisation: 0.95, serverUtilisation: 0.5 }), true);
-  assert.equal(generatorBound({ ...SAMPLE, generatorUtilisation: 0.95, serverUtilisation: 0.95 }), false);
-  assert.equal(generatorBound({ ...SAMPLE, generatorUtilisation: 0.5, serverUtilisation: 0.5 }), false);
+for (const [generator, server, pace] of [
+  [0.95, 0.89, "generator"],
+  [0.95, 0.9, "both"],
+  [0.94, 0.9, "server"],
+  [0.94, 0.89, "neither"],
+] as const) {
+  test(`a generator ${generator * 100} % busy beside a server ${server * 100} % busy: ${pace} set the pace`, () => {
+    assert.equal(paceOf({ ...SAMPLE, generatorUtilisation: generator, serverUtilisation: server }), pace);
+  });
+}
+
+test("a row says in how many samples the generator was the slower side, and what that means", () => {
+  const slow = { ...SAMPLE, generatorUtilisation: 1, serverUtilisation: 0.5 };
+  const text = busyText([SAMPLE, slow, slow]);
+  assert.equal(text, "50 / 100 % (generator-bound: 2 of 3)");
+  assert.match(paceLegend([`| ${text} |`]).join(""), /^Generator-bound: .* slower side/);
+  assert.deepEqual(paceLegend([busyText([SAMPLE])]), []);
 });
 
 test("a table's columns are as wide as their widest cell", () => {

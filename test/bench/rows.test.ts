@@ -9,7 +9,8 @@ import { durationText, newPlan } from "../../bench/load/progress.ts";
 import { lastLine, packageOf, pinnedVersions, requirementLines } from "../../bench/load/provision.ts";
 import { ROW_SERVERS, serversOf } from "../../bench/load/row-groups.ts";
 import { isNamed, parseVariant, splitsFor, splitText } from "../../bench/load/row-servers.ts";
-import { rowName, toolFor } from "../../bench/load/rows.ts";
+import { rowName } from "../../bench/load/rows.ts";
+import { toolFor } from "../../bench/load/tools.ts";
 import { coresOf, requestBytes, WORKLOADS, type Workload } from "../../bench/load/workloads.ts";
 import { withRuntimeFlags } from "../../bench/profile.ts";
 
@@ -176,8 +177,8 @@ test("autocannon is told the request, wrk the files that hold it", () => {
   const load = { url: "http://a/", connections: 1, seconds: 1, pipelining: 1, cpus: [1] };
   const { signal } = new AbortController();
   const request = { method: "POST", path: "/", body: "x", fields: [["A", "b"]] } as const;
-  const told = loadCommand("autocannon", { ...load, signal, request });
-  assert.deepEqual(told.slice(-7), ["-m", "POST", "-H", "A=b", "-b", "x", "http://a/"]);
+  const told = loadCommand("autocannon", { ...load, signal, request, bodyFile: "/body" });
+  assert.deepEqual(told.slice(-7), ["-m", "POST", "-H", "A=b", "-i", "/body", "http://a/"]);
   const named = loadCommand("wrk", { ...load, signal, script: ["file", "other", "100"] });
   assert.deepEqual(named.slice(-5), ["http://a/", "--", "file", "other", "100"]);
 });
