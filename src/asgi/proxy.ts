@@ -21,7 +21,7 @@ export class TrustedPeers {
     this.#all = entries.includes("*");
     for (const entry of entries) {
       if (entry === "*" || entry === "") continue;
-      if (entry.includes("/")) this.#networks.push(ipaddr.parseCIDR(entry));
+      if (entry.includes("/")) this.#networks.push(plainNetwork(ipaddr.parseCIDR(entry)));
       else if (ipaddr.isValid(entry)) {
         const address = ipaddr.process(entry);
         this.#networks.push([address, address.kind() === "ipv4" ? 32 : 128]);
@@ -57,6 +57,15 @@ export class TrustedPeers {
     }
     return chosen;
   }
+}
+
+/** ::ffff:0:0/96 (RFC 4291 section 2.5.5.2): what stands in there are IPv4 addresses, as a socket for both says them. */
+const MAPPED_BITS = 96;
+
+function plainNetwork([network, bits]: Network): Network {
+  if (network.kind() !== "ipv6" || bits < MAPPED_BITS) return [network, bits];
+  const address = network as ipaddr.IPv6;
+  return address.isIPv4MappedAddress() ? [address.toIPv4Address(), bits - MAPPED_BITS] : [network, bits];
 }
 
 const PORT_MAX = 65_535;

@@ -8,9 +8,14 @@ function isAddressOrNetwork(text: string): boolean {
   return (
     IPv4.isValidFourPartDecimal(text) ||
     IPv4.isValidCIDRFourPartDecimal(text) ||
-    IPv6.isValid(text) ||
-    IPv6.isValidCIDR(text)
+    ((IPv6.isValid(text) || IPv6.isValidCIDR(text)) && hasPlainTail(text))
   );
+}
+
+/** An IPv4 address at the end of an IPv6 one, such as ::ffff:10.0.0.1. */
+function hasPlainTail(text: string): boolean {
+  const [tail] = /[^:/%]*\.[^/%]*/.exec(text) ?? [];
+  return tail === undefined || ipaddr.IPv4.isValidFourPartDecimal(tail);
 }
 
 function parseNetworks(given: string): readonly string[] {

@@ -115,6 +115,8 @@ const PROXIES: readonly [trusted: string, fields: string, client: string, scheme
   ["127.0.0.1,10.0.0.0/8", "X-Forwarded-For: 1.2.3.4, 11.1.1.1, 10.1.1.1\r\n", "11.1.1.1", "http"],
   ["127.0.0.1,2001:db8::/32", "X-Forwarded-For: 2001:db9::1, 2001:db8::7\r\n", "2001:db9::1", "http"],
   ["127.0.0.1,10.0.0.0/8", "X-Forwarded-For: 1.2.3.4, ::ffff:10.1.1.1\r\n", "1.2.3.4", "http"],
+  ["::ffff:127.0.0.0/104,::ffff:10.0.0.0/104", "X-Forwarded-For: 1.2.3.4, 10.1.1.1\r\n", "1.2.3.4", "http"],
+  ["::ffff:10.0.0.0/104", "X-Forwarded-For: 1.2.3.4\r\n", "peer", "http"],
   ["*", "X-Forwarded-For: 1.2.3.4, 5.6.7.8\r\n", "1.2.3.4", "http"],
   ["127.0.0.1", "X-Forwarded-Proto: https\r\n", "peer", "https"],
   ["127.0.0.1", "X-Forwarded-Proto: HTTPS\r\n", "peer", "https"],
@@ -165,6 +167,24 @@ onEach((runtime) => {
       assert.equal(scope.raw_path, "/api/x%20y");
     });
   });
+
+  for (const trusted of ["127.0.0.1", "::ffff:127.0.0.0/104"]) {
+    test(`${runtime}: a socket for both families: its IPv4 peers are trusted as ${trusted}`, async () => {
+      await withServer(
+        runtime,
+        testApp("contract.ts"),
+        ["--host", "::", "--forwarded-allow-ips", trusted],
+        async (server) => {
+          const fields = "Connection: close\r\nX-Forwarded-For: 1.2.3.4\r\n";
+          const client = await RawClient.connect({ host: "127.0.0.1", port: server.port });
+          await client.send(`GET /scope HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
+          const scope = JSON.parse(text(await client.response())) as ShownScope;
+          assert.equal(scope.client?.[0], "1.2.3.4");
+          client.close();
+        },
+      );
+    });
+  }
 
   test(`${runtime}: IPv6 addresses come without brackets`, async () => {
     await withServer(runtime, testApp("contract.ts"), ["--host", "::1"], async (server) => {
