@@ -7,7 +7,7 @@ import type { MicroFigures } from "../micro/harness.ts";
 import { programs, ROOT } from "./programs.ts";
 import type { BenchContext, MicroResult, RuntimeName } from "./types.ts";
 
-export const MICRO_FILES = ["parser", "encoder", "channel"] as const;
+export const MICRO_FILES = ["parser", "encoder", "channel", "websocket"] as const;
 
 /** Finds the harness's JSON line among what else was printed. */
 export function parseMicro(text: string, runtime: RuntimeName): MicroResult[] {

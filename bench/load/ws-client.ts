@@ -1,98 +1,176 @@
 /**
- * The load of the WebSocket echo rows, on Bun: bare sockets that send one prepared frame each, count the bytes that come
- * back, and send it again.
+ * The load of the WebSocket rows, on Bun: bare sockets that send one prepared frame, count the bytes that come back, and
+ * send it again, so that the server's frames cost no parsing here.
  *
- *   bun ws-client.ts PORT CONNECTIONS BYTES SECONDS
+ *   bun ws-client.ts '{"port": 8000, "connections": 64, ...}'        (the fields of `ClientJob`)
  *
- * Prints one line of JSON: messages, seconds.
+ * Prints "ready N" when all are connected and the warm-up begins, "go" when the measurement begins, and then one line of
+ * JSON. The first answer on each connection is compared byte by byte.
  */
+import { clientFrame, handshakeRequest, type MessageKind, payloadOf, serverFrame } from "./ws-frames.ts";
+import { LatencyHistogram } from "./ws-latency.ts";
 
-const [port, connections, bytes, seconds] = process.argv.slice(2).map(Number);
-const WARM_SECONDS = 0.5;
-const HANDSHAKE =
-  "GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-/** A text frame with a key, and the length of the same message from a server. */
-function makeFrame(): { frame: Uint8Array; answerBytes: number } {
-  const head = bytes < 126 ? [0x81, 0x80 | bytes] : [0x81, 0x80 | 126, bytes >> 8, bytes & 255];
-  if (bytes > 65_535) {
-    head.splice(1, 3, 0x80 | 127, 0, 0, 0, 0, bytes >>> 24, (bytes >>> 16) & 255, (bytes >>> 8) & 255, bytes & 255);
-  }
-  const key = [0x12, 0x34, 0x56, 0x78];
-  const frame = new Uint8Array(head.length + 4 + bytes);
-  frame.set(head);
-  frame.set(key, head.length);
-  for (let i = 0; i < bytes; i++) frame[head.length + 4 + i] = (0x61 + (i % 26)) ^ key[i & 3];
-  return { frame, answerBytes: head.length + bytes };
+/** What one process of the load does. */
+export interface ClientJob {
+  readonly port: number;
+  readonly path: string;
+  /** "echo": each connection gets its own messages back. "broadcast": the first one speaks, all of them hear it. */
+  readonly mode: "echo" | "broadcast";
+  readonly connections: number;
+  readonly bytes: number;
+  readonly kind: MessageKind;
+  /** Messages in flight on a connection that speaks. */
+  readonly window: number;
+  readonly warmupSeconds: number;
+  readonly seconds: number;
 }
 
-const { frame, answerBytes } = makeFrame();
-let messages = 0;
-let ready = 0;
+/** What it reports. */
+export interface ClientReport {
+  /** Messages that came back; in a broadcast, those that each connection got. */
+  readonly messages: number;
+  readonly seconds: number;
+  /** `LatencyHistogram`'s, from the first byte offered to the last one received (in a broadcast, by the last client). */
+  readonly latencies: readonly number[];
+  /** Connections whose first answer was not the message. */
+  readonly wrong: number;
+  /** Connections that the server has ended. */
+  readonly lost: number;
+}
 
 interface State {
-  /** Of the handshake's answer, or bytes of the echo that are still to come. */
+  /** The handshake's answer so far, until it is whole. */
   head: string | undefined;
+  /** The first answer so far, until it has been compared. */
+  first: Uint8Array | undefined;
+  received: number;
+  /** Bytes still to come of the oldest message in flight. */
   owed: number;
+  /** When the messages in flight were sent. */
+  sentAt: number[];
+  /** Bytes of the frame that the socket has not taken yet, and frames that are to follow. */
   unsent: number;
+  queued: number;
 }
 
 type Echo = import("bun").Socket<State>;
 
-function push(socket: Echo, from: number): void {
-  const taken = socket.write(frame, from, frame.length - from);
-  socket.data.unsent = frame.length - from - Math.max(taken, 0);
-}
+const TURN_MS = 5;
+const CLOSING_MS = 1000;
 
-function begin(socket: Echo): void {
-  socket.data.owed = answerBytes;
-  push(socket, 0);
-}
+function run(job: ClientJob): void {
+  const { connections, window, mode } = job;
+  const payload = payloadOf(job.bytes);
+  const frame = clientFrame(payload, job.kind);
+  const answer = serverFrame(payload, job.kind);
+  const answerBytes = answer.length;
+  const latencies = new LatencyHistogram();
+  const sockets: Echo[] = [];
+  let measuring = false;
+  let ready = 0;
+  let messages = 0;
+  let wrong = 0;
+  let lost = 0;
+  /** Of the broadcast in flight. */
+  let unheard = 0;
 
-const sockets: Echo[] = [];
-for (let i = 0; i < connections; i++) {
-  const socket = await Bun.connect<State>({
-    hostname: "127.0.0.1",
-    port,
-    data: { head: "", owed: 0, unsent: 0 },
-    socket: {
-      open(socket) {
-        socket.write(HANDSHAKE);
-      },
-      data(socket, chunk) {
-        const state = socket.data;
-        if (state.head !== undefined) {
-          state.head += chunk.toString("latin1");
-          if (!state.head.includes("\r\n\r\n")) return;
-          if (!state.head.startsWith("HTTP/1.1 101")) throw new Error(state.head);
-          state.head = undefined;
-          ready++;
-          return;
-        }
-        state.owed -= chunk.length;
-        if (state.owed > 0) return;
-        messages++;
-        begin(socket);
-      },
-      drain(socket) {
-        if (socket.data.unsent > 0) push(socket, frame.length - socket.data.unsent);
-      },
-      close() {
-        if (ready > 0) throw new Error("the server has closed a connection");
-      },
+  const push = (socket: Echo, from: number) => {
+    socket.data.unsent = frame.length - from - Math.max(socket.write(frame, from, frame.length - from), 0);
+  };
+  const say = (socket: Echo) => {
+    const state = socket.data;
+    state.sentAt.push(performance.now());
+    if (state.unsent > 0) state.queued++;
+    else push(socket, 0);
+  };
+  const speak = () => {
+    unheard = connections;
+    say(sockets[0]);
+  };
+  const heard = (socket: Echo) => {
+    if (measuring) messages++;
+    if (mode === "broadcast") {
+      if (--unheard > 0) return;
+      socket = sockets[0];
+    }
+    const sentAt = socket.data.sentAt.shift()!;
+    if (measuring) latencies.add(performance.now() - sentAt);
+    if (mode === "broadcast") speak();
+    else say(socket);
+  };
+  const compare = (state: State, chunk: Uint8Array) => {
+    const first = state.first!;
+    const count = Math.min(chunk.length, answerBytes - state.received);
+    first.set(chunk.subarray(0, count), state.received);
+    state.received += count;
+    if (state.received < answerBytes) return;
+    if (!first.every((byte, i) => byte === answer[i])) wrong++;
+    state.first = undefined;
+  };
+  const handshake = (socket: Echo, chunk: Buffer) => {
+    const state = socket.data;
+    state.head += chunk.toString("latin1");
+    if (!state.head!.includes("\r\n\r\n")) return;
+    if (!state.head!.startsWith("HTTP/1.1 101")) throw new Error(`The handshake was answered with: ${state.head}`);
+    state.head = undefined;
+    if (++ready < connections) return;
+    console.log(`ready ${ready}`);
+    if (mode === "broadcast") speak();
+    else for (const each of sockets) for (let i = 0; i < window; i++) say(each);
+    setTimeout(measure, job.warmupSeconds * 1e3);
+  };
+  const measure = () => {
+    console.log("go");
+    measuring = true;
+    const from = performance.now();
+    setTimeout(() => {
+      measuring = false;
+      const seconds = (performance.now() - from) / 1e3;
+      const report: ClientReport = { messages, seconds, latencies: latencies.counts(), wrong, lost };
+      console.log(JSON.stringify(report));
+      // Until the server's own figures have been read.
+      setTimeout(() => process.exit(0), CLOSING_MS);
+    }, job.seconds * 1e3);
+  };
+  const socket = {
+    open: (opened: Echo) => void opened.write(handshakeRequest(job.path)),
+    data(from: Echo, chunk: Buffer) {
+      const state = from.data;
+      if (state.head !== undefined) return handshake(from, chunk);
+      if (state.first !== undefined) compare(state, chunk);
+      state.owed -= chunk.length;
+      while (state.owed <= 0) {
+        state.owed += answerBytes;
+        heard(from);
+      }
     },
-  });
-  sockets.push(socket);
+    drain(to: Echo) {
+      const { data: state } = to;
+      if (state.unsent > 0) push(to, frame.length - state.unsent);
+      while (state.unsent === 0 && state.queued > 0) {
+        state.queued--;
+        push(to, 0);
+      }
+    },
+    close: () => void lost++,
+  };
+  const open = async () => {
+    for (let i = 0; i < connections; i++) {
+      const data: State = {
+        head: "",
+        first: new Uint8Array(answerBytes),
+        received: 0,
+        owed: answerBytes,
+        sentAt: [],
+        unsent: 0,
+        queued: 0,
+      };
+      sockets.push(await Bun.connect<State>({ hostname: "127.0.0.1", port: job.port, data, socket }));
+      // The server's accept queue is finite.
+      if (i % 128 === 127) await Bun.sleep(TURN_MS);
+    }
+  };
+  void open();
 }
 
-while (ready < connections) await Bun.sleep(10);
-for (const socket of sockets) begin(socket);
-await Bun.sleep(WARM_SECONDS * 1000);
-const from = messages;
-const start = performance.now();
-await Bun.sleep(seconds * 1000);
-const elapsed = (performance.now() - start) / 1000;
-process.stdout.write(`${JSON.stringify({ messages: messages - from, seconds: elapsed, ready })}\n`);
-process.exit(0);
-
-export {};
+if (import.meta.main) run(JSON.parse(process.argv[2]) as ClientJob);

@@ -1,0 +1,163 @@
+/**
+ * Runs ws-client.ts as a load generator, a process on each of its cores, and adds up what they report.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { PlainError } from "../../src/runtime/types.ts";
+import { endedChildrenSeconds } from "./procfs.ts";
+import { program, ROOT } from "./programs.ts";
+import type { ClientJob, ClientReport } from "./ws-client.ts";
+import { percentileUs } from "./ws-latency.ts";
+
+const START_TIMEOUT_MS = 20_000;
+const SPARE_DESCRIPTORS = 64;
+
+export interface WebSocketLoad extends Partial<Pick<ClientJob, "mode" | "kind" | "window" | "path" | "warmupSeconds">> {
+  readonly port: number;
+  readonly connections: number;
+  readonly bytes: number;
+  readonly seconds: number;
+  /** Each runs a process with its share of the connections; a broadcast, which one client begins, has one process. */
+  readonly cpus: readonly number[];
+  readonly signal: AbortSignal;
+}
+
+export interface WebSocketRun {
+  /** Messages that came back; in a broadcast, all that the clients got. */
+  readonly messages: number;
+  readonly seconds: number;
+  readonly messagesPerSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly p999Us: number;
+  /** Connections whose first answer was not the message that was sent. */
+  readonly wrong: number;
+  /** Connections that the server has ended. */
+  readonly lost: number;
+  readonly wallSeconds: number;
+  /** Share of its cores' time that the generator used, its start included. */
+  readonly utilisation: number;
+}
+
+/** Tells lines as they come; `undefined` when the process is gone. */
+class Generator {
+  readonly child: ChildProcess;
+  #errors = "";
+  readonly #lines: string[] = [];
+  #wake = () => {};
+  #ended = false;
+
+  constructor(job: ClientJob, cpu: number) {
+    const script = `ulimit -n ${job.connections + SPARE_DESCRIPTORS} 2>/dev/null; exec taskset -c ${cpu} "$@"`;
+    const command = [program("bun"), `${ROOT}bench/load/ws-client.ts`, JSON.stringify(job)];
+    this.child = spawn("/bin/sh", ["-c", script, "sh", ...command], {
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.child.stderr!.on("data", (piece: Buffer) => {
+      this.#errors += piece.toString("utf8");
+    });
+    createInterface({ input: this.child.stdout! }).on("line", (line) => {
+      this.#lines.push(line);
+      this.#wake();
+    });
+    this.child.once("close", () => {
+      this.#ended = true;
+      this.#wake();
+    });
+  }
+
+  async line(timeoutMs: number): Promise<string> {
+    const deadline = performance.now() + timeoutMs;
+    while (this.#lines.length === 0 && !this.#ended && performance.now() < deadline) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, deadline - performance.now());
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    const next = this.#lines.shift();
+    if (next !== undefined) return next;
+    throw new PlainError(`ws-client.ts ${this.#ended ? "ended early" : "said nothing in time"}. ${this.#errors}`);
+  }
+
+  async gone(): Promise<void> {
+    while (!this.#ended) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+/** How many of `connections` each of `processes` opens; none opens nothing. */
+export function shares(connections: number, processes: number): number[] {
+  const count = Math.min(connections, processes);
+  return Array.from({ length: count }, (_, i) => Math.floor((connections + i) / count));
+}
+
+function jobs(load: WebSocketLoad): ClientJob[] {
+  const { port, bytes, seconds, mode = "echo", kind = "text", window = 1, warmupSeconds = 0.5 } = load;
+  const path = load.path ?? `/${mode}`;
+  const processes = mode === "broadcast" ? 1 : load.cpus.length;
+  const common = { port, path, mode, bytes, kind, window, warmupSeconds, seconds };
+  return shares(load.connections, processes).map((connections) => ({ ...common, connections }));
+}
+
+/** When to read the server's own figures. */
+export interface Measurement {
+  /** The warm-up is over, the measurement begins. */
+  started(): void;
+  /** It is over; the connections are about to be closed. */
+  ended(): void;
+}
+
+/**
+ * @throws PlainError when a client process fails, or the handshakes are refused
+ */
+export async function runWebSocketLoad(load: WebSocketLoad, measurement: Measurement): Promise<WebSocketRun> {
+  const cpuBefore = endedChildrenSeconds();
+  const startedMs = performance.now();
+  const generators = jobs(load).map((job, i) => new Generator(job, load.cpus[i]));
+  const interrupt = () => {
+    for (const { child } of generators) child.kill("SIGKILL");
+  };
+  load.signal.addEventListener("abort", interrupt);
+  let reports: ClientReport[];
+  try {
+    for (let phase = 0; phase < 2; phase++) {
+      await Promise.all(generators.map((generator) => generator.line(START_TIMEOUT_MS)));
+    }
+    measurement.started();
+    const lines = generators.map((generator) => generator.line(load.seconds * 1e3 + START_TIMEOUT_MS));
+    reports = (await Promise.all(lines)).map((line) => JSON.parse(line) as ClientReport);
+    measurement.ended();
+  } finally {
+    load.signal.removeEventListener("abort", interrupt);
+    interrupt();
+    await Promise.all(generators.map((generator) => generator.gone()));
+  }
+  const wallSeconds = (performance.now() - startedMs) / 1e3;
+  const utilisation = (endedChildrenSeconds() - cpuBefore) / (wallSeconds * generators.length);
+  return { ...addUp(reports), wallSeconds, utilisation };
+}
+
+/** The figures of all processes together. */
+export function addUp(reports: readonly ClientReport[]): Omit<WebSocketRun, "wallSeconds" | "utilisation"> {
+  const sum = (of: (report: ClientReport) => number) => reports.reduce((total, report) => total + of(report), 0);
+  const latencies = reports[0].latencies.map((_, step) => sum((report) => report.latencies[step]));
+  const messages = sum((report) => report.messages);
+  const seconds = sum((report) => report.seconds) / reports.length;
+  return {
+    messages,
+    seconds,
+    messagesPerSecond: messages / seconds,
+    p50Us: percentileUs(latencies, 0.5),
+    p99Us: percentileUs(latencies, 0.99),
+    p999Us: percentileUs(latencies, 0.999),
+    wrong: sum((report) => report.wrong),
+    lost: sum((report) => report.lost),
+  };
+}
