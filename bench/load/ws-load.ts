@@ -6,11 +6,39 @@ import { createInterface } from "node:readline";
 import { PlainError } from "../../src/runtime/types.ts";
 import { endedChildrenSeconds } from "./procfs.ts";
 import { program, ROOT } from "./programs.ts";
-import type { ClientJob, ClientReport } from "./ws-client.ts";
+import type { MessageKind } from "./ws-frames.ts";
 import { percentileUs } from "./ws-latency.ts";
 
 const START_TIMEOUT_MS = 20_000;
 const SPARE_DESCRIPTORS = 64;
+
+/** What one process of the load does. */
+export interface ClientJob {
+  readonly port: number;
+  readonly path: string;
+  /** "echo": each connection gets its own messages back. "broadcast": the first one speaks, all of them hear it. */
+  readonly mode: "echo" | "broadcast";
+  readonly connections: number;
+  readonly bytes: number;
+  readonly kind: MessageKind;
+  /** Messages in flight on a connection that speaks. */
+  readonly window: number;
+  readonly warmupSeconds: number;
+  readonly seconds: number;
+}
+
+/** What it reports. */
+export interface ClientReport {
+  /** Messages that came back; in a broadcast, those that each connection got. */
+  readonly messages: number;
+  readonly seconds: number;
+  /** `LatencyHistogram`'s, from the first byte offered to the last one received (in a broadcast, by the last client). */
+  readonly latencies: readonly number[];
+  /** Connections whose first answer was not the message. */
+  readonly wrong: number;
+  /** Connections that the server has ended. */
+  readonly lost: number;
+}
 
 export interface WebSocketLoad extends Partial<Pick<ClientJob, "mode" | "kind" | "window" | "path" | "warmupSeconds">> {
   readonly port: number;
