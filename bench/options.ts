@@ -67,6 +67,7 @@ const FULL: Settings = {
   transferBytes: 2 * 1024 ** 3,
   slowBytesPerSecond: 256 * 1024 ** 2,
   memoryRounds: 1,
+  patienceSeconds: 300,
   cores: [1, 2, 3],
 };
 
@@ -79,6 +80,7 @@ const QUICK: Settings = {
   idleRounds: 1,
   transferBytes: 256 * 1024 ** 2,
   slowBytesPerSecond: 128 * 1024 ** 2,
+  patienceSeconds: 0,
 };
 
 function positive(name: string, text: string | undefined): number | undefined {

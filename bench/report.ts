@@ -8,8 +8,8 @@ import { ownFields } from "./load/parity.ts";
 import { EXTRA_SERVERS, SERVERS } from "./load/servers.ts";
 import { median, spread } from "./load/stats.ts";
 import { TOOLS } from "./load/tools.ts";
-import type { BenchResult, HttpSample, MicroResult } from "./load/types.ts";
-import { formatFigures } from "./micro/harness.ts";
+import type { BenchResult, HttpSample } from "./load/types.ts";
+import { microSection } from "./report-micro.ts";
 import {
   busyText,
   isWorkloadRow,
@@ -29,6 +29,7 @@ export const FIGURES_END = "<!-- figures:end -->";
 const ORDER = [...SERVERS, ...EXTRA_SERVERS].map((spec) => spec.id);
 
 const whole = (value: number) => (Number.isNaN(value) ? "–" : Math.round(value).toLocaleString("en"));
+const REACHED: Readonly<Record<string, string>> = { true: "yes", false: "no", undefined: "not judged" };
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
 
 function httpRow(id: string, samples: readonly HttpSample[]): string[] {
@@ -142,19 +143,10 @@ function memorySection(result: BenchResult): string[] {
   ];
 }
 
-function microSection(micro: readonly MicroResult[]): string[] {
-  if (micro.length === 0) return [];
-  const rows = micro.map((each) => {
-    const [, figures] = formatFigures({ ...each, name: "" }).split(": ");
-    return [each.suite, each.name, each.runtime, figures];
-  });
-  return ["### micro", table([["suite", "case", "runtime", "median (quartiles)"], ...rows])];
-}
-
 function goalsSection(result: BenchResult): string[] {
   const rows = outcomes(result)
-    .filter((outcome) => outcome.reached !== undefined)
-    .map(({ what, goal, measured, reached }) => [what, goal, measured, reached ? "yes" : "no"]);
+    .filter((outcome) => outcome.measured !== "–")
+    .map(({ what, goal, measured, reached }) => [what, goal, measured, REACHED[String(reached)]]);
   return rows.length === 0 ? [] : ["### goals", table([["what", "goal", "measured", "reached"], ...rows])];
 }
 
@@ -175,7 +167,7 @@ export function renderReport(result: BenchResult): string {
     ...disturbance(result),
     ...idleSection(result),
     ...memorySection(result),
-    ...microSection(result.micro),
+    ...microSection(result),
   ];
   return [
     machineLine(result),
@@ -191,8 +183,8 @@ export function renderReport(result: BenchResult): string {
 /** The README's part: what was set out and what was measured, the machine, and the command that repeats it. */
 export function renderFigures(result: BenchResult): string {
   const rows = outcomes(result)
-    .filter((outcome) => outcome.reached !== undefined)
-    .map(({ what, goal, measured, reached }) => [what, goal, measured, reached ? "yes" : "no"]);
+    .filter((outcome) => outcome.measured !== "–")
+    .map(({ what, goal, measured, reached }) => [what, goal, measured, REACHED[String(reached)]]);
   if (rows.length === 0)
     throw new PlainError("The result holds none of the README's figures: run the whole suite first.");
   return [

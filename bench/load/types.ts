@@ -1,6 +1,7 @@
 /**
  * What a run of the suite records. Raw samples are kept, so that a report can be made again from the JSON alone.
  */
+import type { MicroFigures } from "../micro/rounds.ts";
 import type { Selection } from "./row-servers.ts";
 
 export type RuntimeName = "bun" | "deno" | "node";
@@ -83,16 +84,9 @@ export interface MemorySample {
 }
 
 /** One micro benchmark on one runtime. */
-export interface MicroResult {
+export interface MicroResult extends MicroFigures {
   readonly suite: string;
   readonly runtime: RuntimeName;
-  readonly name: string;
-  /** Nanoseconds an operation: median and quartiles of the samples. */
-  readonly p25Ns: number;
-  readonly p50Ns: number;
-  readonly p75Ns: number;
-  /** Bytes that one operation works on, where a throughput means something. */
-  readonly bytes?: number;
 }
 
 export interface Machine {
@@ -152,6 +146,8 @@ export interface BenchResult {
   idle: Record<string, IdleSample[]>;
   memory: Record<string, MemorySample[]>;
   micro: MicroResult[];
+  /** The fastest calibration beside the micro benchmarks, million steps a second, by runtime. */
+  calibration?: Record<string, number>;
 }
 
 export interface Settings {
@@ -164,6 +160,8 @@ export interface Settings {
   readonly transferBytes: number;
   readonly slowBytesPerSecond: number;
   readonly memoryRounds: number;
+  /** How long the micro benchmarks may wait, in all, until a machine that is slowed down is itself again. */
+  readonly patienceSeconds?: number;
   /** Numbers of server cores that the workload rows run on; those that leave none to the generator are left out. */
   readonly cores?: readonly number[];
   /** Find each server's number of workers in each row first. */
