@@ -2,6 +2,7 @@
  * The suite's command line.
  */
 import { PlainError } from "../src/runtime/types.ts";
+import type { RateChoice } from "./load/schedule.ts";
 import type { Settings } from "./load/types.ts";
 
 /** For `parseArgs` of node:util. */
@@ -15,6 +16,7 @@ export const OPTIONS = {
   scratch: { type: "boolean", default: false },
   tune: { type: "boolean", default: false },
   tools: { type: "string" },
+  rate: { type: "string" },
   rounds: { type: "string" },
   seconds: { type: "string" },
   cpus: { type: "string" },
@@ -37,6 +39,8 @@ export const HELP = `npm run bench -- [options]
   --tune              find each server's number of workers (and ours of fronts) for each python row first, by trying
   --tools NAMES       load generators, of wrk, oha, h2load and autocannon: all that are installed, or that the system's
                       packages have, in the suites http; rows take the first of them that can send their request
+  --rate N|N%|none    measure every row that can keep to one at a fixed rate besides: so many requests a second, or a
+                      share of what the server has just reached (70% in the rows that say so; none: in no row)
   --quick             fewer and shorter rounds: to see that all works, not for figures
   --rounds N          interleaved rounds (7; quick 3)
   --seconds N         whole seconds a load lasts (3; quick 1)
@@ -89,7 +93,21 @@ function positive(name: string, text: string | undefined): number | undefined {
   return Number(text);
 }
 
+/** `--rate`: undefined leaves it to the rows, null is none. @throws PlainError for what is neither */
+export function rateFrom(text: string | undefined): RateChoice | null | undefined {
+  if (text === undefined) return undefined;
+  if (text === "none") return null;
+  const match = /^([1-9]\d*)(%?)$/.exec(text);
+  const number = Number(match?.[1]);
+  if (match !== null && match[2] === "") return { perSecond: number };
+  if (match !== null && number <= 100) return { share: number / 100 };
+  throw new PlainError(
+    `--rate takes requests a second, such as 5000, a share of the peak, such as 70%, or none, not "${text}".`,
+  );
+}
+
 export interface SettingValues {
+  readonly rate?: string;
   readonly quick?: boolean;
   readonly rounds?: string;
   readonly seconds?: string;
@@ -113,6 +131,7 @@ export function settingsFrom(values: SettingValues): Settings {
     rounds: positive("rounds", values.rounds) ?? base.rounds,
     seconds: positive("seconds", values.seconds) ?? base.seconds,
     tune: values.tune ?? false,
+    ...(values.rate === undefined ? {} : { rate: rateFrom(values.rate) }),
     cores: listOf("cores", values.cores)?.map((each) => positive("cores", each)!) ?? base.cores,
   };
 }

@@ -7,7 +7,7 @@ import { ROW_SERVERS } from "./load/row-groups.ts";
 import { parseVariant } from "./load/row-servers.ts";
 import { median, type Spread, spread } from "./load/stats.ts";
 import { OMISSION } from "./load/tools.ts";
-import type { BenchResult, HttpSample, HttpSuiteResult } from "./load/types.ts";
+import type { BenchResult, HttpSample, HttpSuiteResult, PacedFigures } from "./load/types.ts";
 import { table } from "./table.ts";
 
 const whole = (value: number) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en") : "–");
@@ -161,7 +161,8 @@ function ratioRows(result: BenchResult, suite: string, ids: readonly string[]): 
     for (const theirs of ids.filter((id) => !isOurs(id))) {
       const rate = compare(result, suite, ours, theirs);
       const cpu = compare(result, suite, ours, theirs, cpuPerRequest);
-      if (rate === undefined || cpu === undefined) continue;
+      // A server that answered nothing can't be compared.
+      if (rate === undefined || cpu === undefined || !Number.isFinite(rate.ofMedians)) continue;
       rows.push([
         `${titleOf(ours)} / ${titleOf(theirs)}`,
         rate.ofMedians.toFixed(2),
@@ -171,6 +172,47 @@ function ratioRows(result: BenchResult, suite: string, ids: readonly string[]): 
     }
   }
   return rows;
+}
+
+const PACED_TEXT =
+  "At a fixed rate the suite's own client asks when a request is due, whether or not others have been answered, and measures from then: nothing is omitted. What was due and not sent or answered a second after the end counts as an error, with the time until then. How late the generator itself was stands last: so much of the tail may be its own.";
+const PACED_HEAD = [
+  "at a fixed rate",
+  "asked/s",
+  "answered/s",
+  "p50 µs",
+  "p99 µs",
+  "p99.9 µs",
+  "CPU s / 10,000",
+  "errors",
+  "generator late, p99 µs",
+];
+
+function pacedRow(id: string, samples: readonly PacedFigures[]): string[] {
+  const of = (pick: (sample: PacedFigures) => number) => spread(samples.map(pick));
+  return [
+    titleOf(id),
+    whole(of((s) => s.rate).median),
+    withSpread(
+      of((s) => s.requestsPerSecond),
+      whole,
+    ),
+    ...[(s: PacedFigures) => s.p50Us, (s: PacedFigures) => s.p99Us, (s: PacedFigures) => s.p999Us].map((pick) =>
+      withSpread(of(pick), whole),
+    ),
+    of((s) => ((s.serverCpuSeconds ?? Number.NaN) / s.requests) * 1e4).median.toFixed(3),
+    String(samples.reduce((sum, sample) => sum + sample.errors, 0)),
+    whole(of((s) => s.lateP99Us).median),
+  ];
+}
+
+/** The same servers at a fixed rate; nothing where the row was not measured so. */
+function pacedTable(result: BenchResult, suite: string, ids: readonly string[]): string[] {
+  const rows = ids.flatMap((id) => {
+    const found = samplesOf(result, suite, id).flatMap((sample) => sample.paced ?? []);
+    return found.length === 0 ? [] : [pacedRow(id, found)];
+  });
+  return rows.length === 0 ? [] : [table([PACED_HEAD, ...rows])];
 }
 
 function rowParts(result: BenchResult, suite: string): string[] {
@@ -190,6 +232,7 @@ function rowParts(result: BenchResult, suite: string): string[] {
     ...(ratios.length === 0
       ? []
       : [table([["ratio", "of medians", "per round (quartiles)", "CPU time per request"], ...ratios])]),
+    ...pacedTable(result, suite, ids),
     ...(companions.length === 0 ? [] : [`In the last round: ${companions.join("; ")}.`]),
   ];
 }
@@ -214,6 +257,7 @@ export function rowsSection(result: BenchResult): string[] {
   if (parts.length > 0) {
     parts.push(
       "CPU time is that of all of a server's processes, user and system. Peak memory is the sum of the processes' own peaks; the proportional set size (PSS), at the end of the load, counts what they share once. The first request of each connection is among the latencies of wrk, and with it how quickly a server accepts 64 connections at once.",
+      ...(parts.some((part) => part.includes(PACED_HEAD[0])) ? [PACED_TEXT] : []),
       ...omissionText(suites.map((suite) => result.http[suite])),
     );
   }

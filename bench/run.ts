@@ -16,7 +16,7 @@ import { programs, ROOT } from "./load/programs.ts";
 import { newPlan, type Planned } from "./load/progress.ts";
 import { ROW_SERVERS, serversOf } from "./load/row-groups.ts";
 import { isNamed, parseVariant, type RowServer, type Selection } from "./load/row-servers.ts";
-import { rowName, runRow } from "./load/rows.ts";
+import { paceFor, rowName, runRow } from "./load/rows.ts";
 import { availableServers, EXTRA_SERVERS, SERVERS } from "./load/servers.ts";
 import { provideTools, wantedTools } from "./load/tools.ts";
 import { runMemorySuite, TRANSFERS } from "./load/transfer.ts";
@@ -148,7 +148,9 @@ function planOf({ settings, suites, tools, selection }: Choices, servers: readon
     }
     const turns = rounds * serversOf(workload, selection).length;
     return coresOf(workload, settings.cores ?? [1]).map((cores) => ({
-      ...{ suite: rowName(workload, cores), turns, secondsEach: turn + seconds },
+      suite: rowName(workload, cores),
+      turns,
+      secondsEach: turn + seconds + (paceFor(workload, settings) === undefined ? 0 : seconds + 1),
     }));
   });
 }

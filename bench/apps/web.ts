@@ -1,6 +1,8 @@
 /**
  * The application of the web rows: the routes that the peers in bench/peers/web have, in ASGI events.
  */
+import { statSync } from "node:fs";
+import process from "node:process";
 import type { Application, Receive, Send } from "../../src/asgi/types.ts";
 
 const encoder = new TextEncoder();
@@ -13,6 +15,12 @@ const EVENT_STREAM = encoder.encode("text/event-stream");
 const HELLO = encoder.encode("Hello, world!");
 const TEN_KB = encoder.encode("x".repeat(10_240));
 const HUNDRED_KB = encoder.encode("x".repeat(102_400));
+const BINARY = encoder.encode("application/octet-stream");
+const FILE = process.env.BENCH_FILE ?? "";
+const FILE_LENGTH = FILE === "" ? 0 : statSync(FILE).size;
+const BODY = "/body/";
+const bodies = new Map<string, Uint8Array>();
+
 const EVENT_COUNT = 20;
 const EVENTS = Array.from({ length: EVENT_COUNT }, (_, number) => `id: ${number}\ndata: tick ${number}\n\n`);
 
@@ -29,6 +37,26 @@ async function events(send: Send): Promise<void> {
   await send({ type: "http.response.start", status: 200, headers: [[NAME, EVENT_STREAM]] });
   for (const event of EVENTS) await send({ type: "http.response.body", body: encoder.encode(event), more_body: true });
   await send({ type: "http.response.body", body: new Uint8Array() });
+}
+
+/** The server has the extension `http.response.pathsend`, on both runtimes. */
+async function file(send: Send): Promise<void> {
+  const headers = [
+    [NAME, BINARY],
+    [LENGTH, encoder.encode(String(FILE_LENGTH))],
+  ] as const;
+  await send({ type: "http.response.start", status: 200, headers });
+  await send({ type: "http.response.pathsend", path: FILE });
+}
+
+/** As many bytes as the path says, made once. */
+function bodyOf(path: string): Uint8Array {
+  let body = bodies.get(path);
+  if (body === undefined) {
+    body = new Uint8Array(Number(path.slice(BODY.length))).fill(0x78);
+    bodies.set(path, body);
+  }
+  return body;
 }
 
 async function upload(receive: Receive, send: Send): Promise<void> {
@@ -62,7 +90,10 @@ export const app: Application = async (scope, receive, send) => {
       return events(send);
     case "/upload":
       return upload(receive, send);
+    case "/file":
+      return file(send);
     default:
+      if (scope.path.startsWith(BODY)) return answer(send, bodyOf(scope.path));
       await send({ type: "http.response.start", status: 404, headers: [[LENGTH, encoder.encode("0")]] });
       await send({ type: "http.response.body", body: new Uint8Array() });
   }

@@ -1,5 +1,5 @@
 /**
- * Starts the suite's own client programs (Node, on the generator's cores) and reads their lines.
+ * Starts the suite's own client programs (on the generator's cores: .mjs on Node, .ts on Bun) and reads their lines.
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -9,6 +9,8 @@ import { program, ROOT } from "./programs.ts";
 export interface Client {
   /** The next line it prints. @throws PlainError when it ends, or is silent for `timeoutMs`. */
   line(timeoutMs: number): Promise<string>;
+  /** Writes a line to its input. */
+  say(text: string): void;
   /** Ends its input and waits until it is gone. */
   finish(): Promise<void>;
 }
@@ -25,7 +27,8 @@ export interface ClientOptions {
 export function startClient(options: ClientOptions): Client {
   const limit = `ulimit -n ${options.descriptors ?? 1024} 2>/dev/null || ulimit -n "$(ulimit -Hn)"; `;
   const script = `${limit}exec taskset -c ${options.cpus.join(",")} "$@"`;
-  const command = [program("node"), `${ROOT}bench/load/${options.file}`, ...options.parameters.map(String)];
+  const runtime = options.file.endsWith(".ts") ? "bun" : "node";
+  const command = [program(runtime), `${ROOT}bench/load/${options.file}`, ...options.parameters.map(String)];
   const child = spawn("/bin/sh", ["-c", script, "sh", ...command], { detached: true, stdio: ["pipe", "pipe", "pipe"] });
   const lines: string[] = [];
   let errors = "";
@@ -33,6 +36,8 @@ export function startClient(options: ClientOptions): Client {
   let wake = () => {};
   const interrupt = () => child.kill("SIGKILL");
   options.signal.addEventListener("abort", interrupt);
+  // A client that has ended reads no more; its silence is noticed.
+  child.stdin.on("error", () => {});
   child.stderr.on("data", (piece: Buffer) => {
     errors += piece.toString("utf8");
   });
@@ -64,6 +69,9 @@ export function startClient(options: ClientOptions): Client {
       const next = lines.shift();
       if (next !== undefined) return next;
       throw new PlainError(`${options.file} ${late ? "said nothing in time" : "ended early"}. ${errors}`);
+    },
+    say(text) {
+      child.stdin.write(`${text}\n`);
     },
     async finish() {
       child.stdin.end();

@@ -8,23 +8,27 @@ import { join } from "node:path";
 import { PlainError } from "../../src/runtime/types.ts";
 import { checkWorkload } from "./ask.ts";
 import { cacheDirectory, cachedFile } from "./cache.ts";
-import { startClient } from "./client.ts";
+import { besideCompanion } from "./companions.ts";
 import { type LoadOptions, type LoadRun, runLoad } from "./generator.ts";
 import { describeSample } from "./http.ts";
 import { freePort, type LaunchedServer, launchServer } from "./launch.ts";
 import { runLoop } from "./loop.ts";
 import { allowedCpus, type Layout, layoutFor } from "./machine.ts";
-import { coreBusySeconds, cpuSeconds, peakResidentBytes, proportionalBytes } from "./procfs.ts";
+import { runPaced } from "./paced.ts";
+import { coreBusySeconds, cpuSeconds, peakResidentBytes, proportionalBytes, startTime } from "./procfs.ts";
 import type { Provision } from "./provision.ts";
 import { provide, serversOf } from "./row-groups.ts";
 import { type RowServer, type Split, splitsFor, splitText } from "./row-servers.ts";
+import { type RateChoice, rateFor } from "./schedule.ts";
 import { rotated } from "./stats.ts";
 import { toolFor } from "./tools.ts";
-import type { BenchContext, HttpSample, HttpSuiteResult, LoadTool } from "./types.ts";
-import { FILE_BYTES, FILE_FILL, requestBytes, SLOW_CLIENT, type Workload } from "./workloads.ts";
+import type { BenchContext, HttpSample, HttpSuiteResult, LoadTool, Settings } from "./types.ts";
+import { FILE_BYTES, FILE_FILL, requestBytes, type Workload } from "./workloads.ts";
 
-const CLIENT_TIMEOUT_MS = 20_000;
-const CLIENT_DESCRIPTORS = 4_096;
+/** Of the peak that has just been measured: busy, but with room to catch up. */
+const PACED_SHARE = 0.7;
+/** The server is warm; the connections are new. */
+const PACED_WARMUP_SECONDS = 0.5;
 
 /** `python/hello` on two cores is the suite `python/hello@2`. */
 export function rowName(workload: Workload, cores: number): string {
@@ -67,6 +71,7 @@ function readBefore({ layout }: Row, pid: number): Before {
 
 function sampleOf(row: Row, pid: number, run: LoadRun, before: Before, round: number): HttpSample {
   const { serverCpus, generatorCpus } = row.layout;
+  if (startTime(pid) === undefined) throw new PlainError("The server ended during the load.");
   const after = cpuSeconds(pid);
   const { wallSeconds, utilisation, ...figures } = run;
   const serverSystemSeconds = after.system - before.server.system;
@@ -82,8 +87,8 @@ function sampleOf(row: Row, pid: number, run: LoadRun, before: Before, round: nu
     serverUtilisation: serverCpuSeconds / (run.seconds * serverCpus.length),
     generatorUtilisation: utilisation,
     foreignUtilisation: foreign / (wallSeconds * serverCpus.length),
-    // Slow clients share the generator's cores and are no strangers there.
-    generatorForeignUtilisation: row.workload.slowClients === undefined ? Math.max(0, generatorBusy - utilisation) : 0,
+    // Companions share the generator's cores and are no strangers there.
+    generatorForeignUtilisation: row.workload.companion === undefined ? Math.max(0, generatorBusy - utilisation) : 0,
     peakRssBytes: peakResidentBytes(pid),
     pssBytes: proportionalBytes(pid),
   };
@@ -110,34 +115,43 @@ async function measure(
   return sampleOf(row, pid, await runLoad(row.tool, load), before, round);
 }
 
-/** Runs `load` beside the workload's slow clients, where it has any; resolves with what those counted. */
-async function besideSlowClients(
-  context: BenchContext,
+/** The rate of `--rate`, or the row's own. Connections that the request closes can't keep to one. */
+export function paceFor(workload: Workload, { rate }: Pick<Settings, "rate">): RateChoice | undefined {
+  const closes = (workload.request.fields ?? []).some(([name]) => name === "Connection");
+  const mixed = workload.mix?.request.fields?.some(([name]) => name === "Connection") ?? false;
+  if (rate === null || closes || mixed) return undefined;
+  return rate ?? (workload.paced ? { share: PACED_SHARE } : undefined);
+}
+
+/** The same server once more, at a fixed rate, where the row is to be measured so. */
+async function besidesPaced(
   row: Row,
-  port: number,
-  load: () => Promise<HttpSample>,
+  server: LaunchedServer,
+  load: LoadOptions,
+  settings: Settings,
+  sample: HttpSample,
 ): Promise<HttpSample> {
-  const count = row.workload.slowClients;
-  if (count === undefined) return load();
-  const { path, bodyBytes, pieceBytes, intervalMs } = SLOW_CLIENT;
-  const client = startClient({
-    file: "slow-client.mjs",
-    parameters: [port, count, path, bodyBytes, pieceBytes, intervalMs],
-    cpus: row.layout.generatorCpus,
-    descriptors: CLIENT_DESCRIPTORS,
-    signal: context.signal,
+  const choice = paceFor(row.workload, settings);
+  if (choice === undefined) return sample;
+  const rate = rateFor(choice, sample.requestsPerSecond);
+  const { connections, seconds, cpus, signal, script = [] } = load;
+  let before = cpuSeconds(server.pid);
+  const options = {
+    port: server.port,
+    connections,
+    warmupSeconds: PACED_WARMUP_SECONDS,
+    seconds,
+    rate,
+    cpus,
+    signal,
+    script,
+  };
+  const paced = await runPaced(options, () => {
+    before = cpuSeconds(server.pid);
   });
-  try {
-    await client.line(CLIENT_TIMEOUT_MS);
-    const sample = await load();
-    const closing = client.line(CLIENT_TIMEOUT_MS);
-    await client.finish();
-    const companions = `slow clients: ${await closing}`;
-    const failed = Number(/failed (\d+)/.exec(companions)?.[1] ?? 0);
-    return { ...sample, companions, errors: sample.errors + failed };
-  } finally {
-    await client.finish();
-  }
+  const after = cpuSeconds(server.pid);
+  const serverCpuSeconds = after.user + after.system - before.user - before.system;
+  return { ...sample, paced: { ...paced, serverCpuSeconds } };
 }
 
 /** A fresh process, checked, warmed up, and measured. */
@@ -169,6 +183,8 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
   const server = await launchServer(named, { cpus: layout.serverCpus, port, signal }, workload.request);
   try {
     suite.answers[spec.id] ??= await checkWorkload(spec.title, port, workload);
+    if (workload.mix !== undefined)
+      await checkWorkload(spec.title, port, { ...workload, request: workload.mix.request });
     const load: LoadOptions = {
       url: `http://127.0.0.1:${port}${workload.request.path}`,
       connections: workload.connections,
@@ -179,8 +195,11 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
       request: workload.request,
       script: writeRequests(directory, workload, port),
     };
-    const { warmupSeconds } = settings;
-    return await besideSlowClients(context, row, port, () => measure(row, server, load, warmupSeconds, round));
+    const place = { port, cpus: layout.generatorCpus };
+    return await besideCompanion(context, workload.companion, place, async () => {
+      const sample = await measure(row, server, load, settings.warmupSeconds, round);
+      return besidesPaced(row, server, load, settings, sample);
+    });
   } finally {
     await server.stop();
     rmSync(directory, { recursive: true, force: true });

@@ -3,6 +3,7 @@
  */
 import type { MicroFigures } from "../micro/rounds.ts";
 import type { Selection } from "./row-servers.ts";
+import type { RateChoice } from "./schedule.ts";
 
 export type RuntimeName = "bun" | "deno" | "node";
 
@@ -19,6 +20,28 @@ export interface ServerSpec {
 export type LoadTool = "wrk" | "oha" | "h2load" | "autocannon";
 /** "loop" is loop-client.mjs, for rows whose tail is the figure; "socket" the WebSocket client. */
 export type ToolName = LoadTool | "loop" | "socket";
+
+/** A load of fixed rate: latencies count from when a request was due, whatever the server did before. */
+export interface PacedFigures {
+  /** Requests a second that were due; 0: a closed loop. */
+  readonly rate: number;
+  readonly requests: number;
+  readonly seconds: number;
+  /** What was answered. */
+  readonly requestsPerSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly p999Us: number;
+  readonly wrongStatus: number;
+  readonly socketErrors: number;
+  /** Due, but without an answer a second after the end; they count with the time until then. */
+  readonly unanswered: number;
+  /** The three together. */
+  readonly errors: number;
+  /** How late the generator itself was where a connection was free: this much of the latencies is its own. */
+  readonly lateP99Us: number;
+  readonly serverCpuSeconds?: number;
+}
 
 /** One timed load on one server process. Times in seconds unless the name says otherwise. */
 export interface HttpSample {
@@ -58,6 +81,8 @@ export interface HttpSample {
   readonly socketErrors?: number;
   /** What the companions of the load counted, such as the answers to slow clients. */
   readonly companions?: string;
+  /** The same server afterwards, asked at a fixed rate. */
+  readonly paced?: PacedFigures;
 }
 
 export interface IdleSample {
@@ -164,6 +189,8 @@ export interface Settings {
   readonly patienceSeconds?: number;
   /** Numbers of server cores that the workload rows run on; those that leave none to the generator are left out. */
   readonly cores?: readonly number[];
+  /** The fixed rate that rows are measured at besides; undefined: 70 % of the peak, in the rows that say so; null: none. */
+  readonly rate?: RateChoice | null;
   /** Find each server's number of workers in each row first. */
   readonly tune?: boolean;
 }

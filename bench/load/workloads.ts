@@ -2,6 +2,7 @@
  * What a row asks for and what it must get. Each workload is one request (or a mix of two), the answer that every server
  * must give to it byte for byte, and how many connections ask.
  */
+import { type Companion, NOISE, SLOW_READERS, SLOW_UPLOADS } from "./companions.ts";
 
 export interface RequestSpec {
   readonly method: "GET" | "POST";
@@ -31,19 +32,13 @@ export interface Workload {
   readonly mix?: { readonly request: RequestSpec; readonly every: number };
   /** The tail is the figure: loop-client.mjs asks, on connections that stand before the measurement begins. */
   readonly exact?: boolean;
-  /** Clients beside the load that send slowly. */
-  readonly slowClients?: number;
+  /** What runs beside the load. */
+  readonly companion?: Companion;
+  /** Measured at a fixed rate besides, unless `--rate` says otherwise. */
+  readonly paced?: boolean;
+  /** Only these servers, by id; undefined: all that serve the application. */
+  readonly servers?: readonly string[];
 }
-
-export interface SlowClientSpec {
-  readonly path: string;
-  readonly bodyBytes: number;
-  readonly pieceBytes: number;
-  readonly intervalMs: number;
-}
-
-/** A slow client uploads 10 KB in ten pieces, two a second, as over a poor mobile connection, and begins again. */
-export const SLOW_CLIENT: SlowClientSpec = { path: "/echo", bodyBytes: 10_240, pieceBytes: 1_024, intervalMs: 500 };
 
 const CONNECTIONS = 64;
 const HELLO = "Hello, world!";
@@ -67,7 +62,7 @@ const post = (path: string, body: string, type = BINARY): RequestSpec => ({
 const PLAIN = { app: "plain", type: TEXT, connections: CONNECTIONS } as const;
 
 export const PYTHON_WORKLOADS: readonly Workload[] = [
-  { ...PLAIN, name: "python/hello", about: "GET, 13 bytes", request: get("/"), body: HELLO },
+  { ...PLAIN, name: "python/hello", about: "GET, 13 bytes", request: get("/"), body: HELLO, paced: true },
   { ...PLAIN, name: "python/10kb", about: "GET, 10 KB", request: get("/10kb"), body: TEN_KB },
   {
     ...PLAIN,
@@ -106,6 +101,7 @@ export const PYTHON_WORKLOADS: readonly Workload[] = [
     name: "python/fastapi",
     about: "POST JSON to a FastAPI route that validates it and its answer",
     app: "fastapi",
+    paced: true,
     request: post("/orders/7?count=2", JSON.stringify(ORDER), JSON_TYPE),
     body: '{"number":7,"name":"A chair of oak","total":25.0,"tags":["wood","kitchen"]}',
     type: JSON_TYPE,
@@ -134,7 +130,7 @@ export const PYTHON_WORKLOADS: readonly Workload[] = [
     about: "GET, 13 bytes, beside 1,000 clients that upload 10 KB in ten pieces over 5 s each",
     request: get("/"),
     body: HELLO,
-    slowClients: 1_000,
+    companion: SLOW_UPLOADS,
   },
   {
     ...PLAIN,
@@ -152,16 +148,21 @@ export const PYTHON_WORKLOADS: readonly Workload[] = [
 const WEB = { app: "web", type: TEXT, connections: CONNECTIONS, cores: [1] } as const;
 const UPLOAD = "x".repeat(500 * 1024);
 const UPLOAD_CHUNK = 16 * 1024;
+const LARGE_UPLOAD = "x".repeat(20 * 1000 * 1000);
+/** Fewer: each has 20 MB under way. */
+const LARGE_CONNECTIONS = 8;
+const CLOSE = [["Connection", "close"]] as const;
 export const EVENT_COUNT = 20;
 const EVENTS = Array.from({ length: EVENT_COUNT }, (_, number) => `id: ${number}\ndata: tick ${number}\n\n`).join("");
 
 export const WEB_WORKLOADS: readonly Workload[] = [
-  { ...WEB, name: "web/hello", about: "GET, 13 bytes", request: get("/"), body: HELLO },
+  { ...WEB, name: "web/hello", about: "GET, 13 bytes", request: get("/"), body: HELLO, paced: true },
   {
     ...WEB,
     name: "web/json",
     about: "GET, an object made for each request, JSON",
     request: get("/json"),
+    paced: true,
     body: '{"message":"Hello, world!","items":[1,2,3],"ok":true}',
     type: JSON_TYPE,
   },
@@ -183,10 +184,58 @@ export const WEB_WORKLOADS: readonly Workload[] = [
   },
   {
     ...WEB,
+    name: "web/upload-20mb",
+    about: "POST, 20 MB with Content-Length, counted as it comes",
+    request: post("/upload", LARGE_UPLOAD),
+    body: String(LARGE_UPLOAD.length),
+    connections: LARGE_CONNECTIONS,
+  },
+  {
+    ...WEB,
+    name: "web/upload-20mb-chunked",
+    about: "POST, 20 MB in chunks of 16 KB, counted as it comes",
+    request: { ...post("/upload", LARGE_UPLOAD), chunk: UPLOAD_CHUNK },
+    body: String(LARGE_UPLOAD.length),
+    connections: LARGE_CONNECTIONS,
+  },
+  {
+    ...WEB,
     name: "web/short",
     about: "GET, 13 bytes, a new connection for each request",
-    request: { ...get("/"), fields: [["Connection", "close"]] },
+    request: { ...get("/"), fields: CLOSE },
     body: HELLO,
+  },
+  {
+    ...WEB,
+    name: "web/short-ten",
+    about: "GET, 13 bytes, a new connection for each ten requests",
+    request: get("/"),
+    body: HELLO,
+    mix: { request: { ...get("/"), fields: CLOSE }, every: 10 },
+  },
+  {
+    ...WEB,
+    name: "web/file",
+    about: "GET, a file of 50 KB from the disk",
+    request: get("/file"),
+    body: FILE_FILL.repeat(FILE_BYTES),
+    type: BINARY,
+  },
+  {
+    ...WEB,
+    name: "web/slow-readers",
+    about: "GET, 13 bytes, beside 100 clients that read 4 MB at 640 KB/s each",
+    request: get("/"),
+    body: HELLO,
+    companion: SLOW_READERS,
+  },
+  {
+    ...WEB,
+    name: "web/noise",
+    about: "GET, 13 bytes, beside 500 bad requests a second",
+    request: get("/"),
+    body: HELLO,
+    companion: NOISE,
   },
   {
     ...WEB,

@@ -1,10 +1,15 @@
 /** Peer: Fastify on Node, without a log. The objects' shape is told, as its documentation advises. */
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
 import { Readable } from "node:stream";
 import fastify from "fastify";
 import {
+  BINARY,
+  bodyOf,
   countBytes,
   EVENT_STREAM,
   EVENTS,
+  FILE,
   HELLO,
   HOST,
   HUNDRED_KB,
@@ -35,5 +40,10 @@ app.get("/json", { schema }, (_request, reply) => reply.send(object()));
 app.get("/10kb", (_request, reply) => reply.type(TEXT).send(TEN_KB));
 app.get("/100kb", (_request, reply) => reply.type(TEXT).send(HUNDRED_KB));
 app.get("/sse", (_request, reply) => reply.type(EVENT_STREAM).send(Readable.from(EVENTS)));
+app.get("/file", async (_request, reply) => {
+  const { size } = await stat(FILE);
+  return reply.type(BINARY).header("content-length", size).send(createReadStream(FILE));
+});
+app.get("/body/:size", (request, reply) => reply.type(TEXT).send(bodyOf(request.url)));
 app.post("/upload", async (request, reply) => reply.type(TEXT).send(await countBytes(request.body)));
 await app.listen({ host: HOST, port: PORT, backlog: 2048 });

@@ -1,9 +1,14 @@
 /** Peer: Node's HTTP server. */
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import {
+  BINARY,
+  bodyOf,
   countBytes,
   EVENT_STREAM,
   EVENTS,
+  FILE,
   HELLO,
   HOST,
   HUNDRED_KB,
@@ -25,7 +30,13 @@ function sendEvents(response) {
   response.end();
 }
 
-const server = createServer(async (request, response) => {
+async function sendFile(response) {
+  const { size } = await stat(FILE);
+  response.writeHead(200, { "Content-Type": BINARY, "Content-Length": size });
+  createReadStream(FILE).pipe(response);
+}
+
+async function handle(request, response) {
   const { url } = request;
   if (url === "/") answer(response, HELLO);
   else if (url === "/json") answer(response, JSON.stringify(object()), "application/json");
@@ -33,7 +44,12 @@ const server = createServer(async (request, response) => {
   else if (url === "/100kb") answer(response, HUNDRED_KB);
   else if (url === "/sse") sendEvents(response);
   else if (url === "/upload") answer(response, await countBytes(request));
+  else if (url === "/file") await sendFile(response);
+  else if (url.startsWith("/body/")) answer(response, bodyOf(url));
   else response.writeHead(404).end();
-});
+}
+
+// A client that leaves in the middle of its upload must not end the server.
+const server = createServer((request, response) => handle(request, response).catch(() => response.destroy()));
 server.keepAliveTimeout = KEEP_ALIVE_MS;
 server.listen(PORT, HOST, 2048);

@@ -1,4 +1,6 @@
 /** What all web peers answer. */
+import { readFile } from "node:fs/promises";
+
 export const PORT = Number(process.env.PORT);
 export const HOST = "127.0.0.1";
 export const HELLO = "Hello, world!";
@@ -27,6 +29,32 @@ export async function countBytes(stream) {
 
 const encoder = new TextEncoder();
 
+export const FILE = process.env.BENCH_FILE ?? "";
+export const BINARY = "application/octet-stream";
+const bodies = new Map();
+
+/** As many bytes as `/body/N` says, made once. */
+export function bodyOf(path) {
+  let body = bodies.get(path);
+  if (body === undefined) {
+    body = new Uint8Array(Number(path.slice("/body/".length))).fill(0x78);
+    bodies.set(path, body);
+  }
+  return body;
+}
+
+/** The file as each runtime hands it to a web response: Bun by its name, Deno as a stream, Node whole. */
+async function fileBody() {
+  if (typeof Bun !== "undefined") return Bun.file(FILE);
+  if (typeof Deno !== "undefined") return (await Deno.open(FILE)).readable;
+  return readFile(FILE);
+}
+
+/** The file as a web response. */
+export async function fileResponse() {
+  return new Response(await fileBody(), { headers: { "content-type": BINARY } });
+}
+
 /** The events as a web stream, one piece each. */
 export function eventStream() {
   return new ReadableStream({
@@ -47,5 +75,7 @@ export function handle(request) {
   if (pathname === "/100kb") return new Response(HUNDRED_KB, text);
   if (pathname === "/sse") return new Response(eventStream(), { headers: { "content-type": EVENT_STREAM } });
   if (pathname === "/upload") return countBytes(request.body).then((count) => new Response(count, text));
+  if (pathname === "/file") return fileResponse();
+  if (pathname.startsWith("/body/")) return new Response(bodyOf(pathname), text);
   return new Response("Not found", { status: 404 });
 }

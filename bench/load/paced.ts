@@ -1,0 +1,90 @@
+/**
+ * Runs paced-client.ts, one process for each of the generator's cores, and adds up what they report.
+ */
+import { type Client, startClient } from "./client.ts";
+import { added, percentile } from "./histogram.ts";
+import { shareOf } from "./schedule.ts";
+import type { PacedFigures } from "./types.ts";
+
+const START_TIMEOUT_MS = 30_000;
+const DESCRIPTOR_SPARE = 256;
+
+export interface PacedOptions {
+  readonly port: number;
+  readonly connections: number;
+  readonly warmupSeconds: number;
+  readonly seconds: number;
+  /** Requests a second of all processes; 0: a closed loop. */
+  readonly rate: number;
+  readonly cpus: readonly number[];
+  readonly signal: AbortSignal;
+  /** Arguments of request.lua: files that hold the requests. */
+  readonly script: readonly string[];
+}
+
+/** What one process prints. */
+export interface PacedPart {
+  readonly answered: number;
+  readonly answeredInTime: number;
+  readonly unanswered: number;
+  readonly wrongStatus: number;
+  readonly socketErrors: number;
+  readonly latencies: readonly (readonly [number, number])[];
+  readonly lateness: readonly (readonly [number, number])[];
+}
+
+export function sumPaced(parts: readonly PacedPart[], rate: number, seconds: number): PacedFigures {
+  const sum = (of: (part: PacedPart) => number) => parts.reduce((total, part) => total + of(part), 0);
+  const latencies = added(parts.map((part) => part.latencies));
+  const wrongStatus = sum((part) => part.wrongStatus);
+  const socketErrors = sum((part) => part.socketErrors);
+  const unanswered = sum((part) => part.unanswered);
+  return {
+    rate,
+    requests: sum((part) => part.answered),
+    seconds,
+    requestsPerSecond: sum((part) => part.answeredInTime) / seconds,
+    p50Us: percentile(latencies, 0.5),
+    p99Us: percentile(latencies, 0.99),
+    p999Us: percentile(latencies, 0.999),
+    wrongStatus,
+    socketErrors,
+    unanswered,
+    errors: wrongStatus + socketErrors + unanswered,
+    lateP99Us: percentile(added(parts.map((part) => part.lateness)), 0.99),
+  };
+}
+
+/** @param started called when the warm-up is over and the measurement begins */
+export async function runPaced(options: PacedOptions, started: () => void): Promise<PacedFigures> {
+  const { port, connections, warmupSeconds, seconds, rate, cpus, signal, script } = options;
+  const parts = Math.min(cpus.length, connections);
+  const clients: Client[] = [];
+  const each = (timeoutMs: number) => Promise.all(clients.map((client) => client.line(timeoutMs)));
+  try {
+    for (let part = 0; part < parts; part++) {
+      const own = shareOf(connections, part, parts);
+      clients.push(
+        startClient({
+          file: "paced-client.ts",
+          parameters: [port, own, warmupSeconds, seconds, rate, part, parts, ...script],
+          cpus: [cpus[part]],
+          descriptors: own + DESCRIPTOR_SPARE,
+          signal,
+        }),
+      );
+    }
+    await each(START_TIMEOUT_MS);
+    for (const client of clients) client.say("go");
+    await each(warmupSeconds * 1e3 + START_TIMEOUT_MS);
+    started();
+    const lines = await each(seconds * 1e3 + START_TIMEOUT_MS);
+    return sumPaced(
+      lines.map((line) => JSON.parse(line) as PacedPart),
+      rate,
+      seconds,
+    );
+  } finally {
+    await Promise.all(clients.map((client) => client.finish()));
+  }
+}
