@@ -14,6 +14,7 @@ import type {
   WebSocketScope,
   WebSocketSendEvent,
 } from "./types.ts";
+import { type WebSocketCall, type WebSocketTaker, webSocketCallOf } from "./websocket-call.ts";
 import type { WebSocketHost } from "./websocket-host.ts";
 import * as states from "./websocket-states.ts";
 
@@ -26,11 +27,13 @@ const ROOM_SHARE = 0.5;
 
 const RESOLVED: Promise<void> = Promise.resolve();
 
-export class WebSocketCycle {
+export class WebSocketCycle implements WebSocketCall {
   /** A number of websocket-states.ts. */
   state: number = states.CONNECTING;
   readonly #host: WebSocketHost;
-  readonly #scope: WebSocketScope;
+  readonly scope: WebSocketScope;
+  /** Whom messages are told, instead of waiting for `receive`. */
+  taker: WebSocketTaker | null = null;
   #waiters: Waiters<WebSocketReceivedEvent> | null = null;
   /** Messages that wait are `#queue[#first ...]`. */
   #queue: (string | Uint8Array)[] | null = null;
@@ -46,29 +49,34 @@ export class WebSocketCycle {
 
   constructor(host: WebSocketHost, scope: WebSocketScope) {
     this.#host = host;
-    this.#scope = scope;
+    this.scope = scope;
   }
 
   /** Calls the application. What it throws, now or later, ends here. */
   run(app: Application): void {
+    const call = webSocketCallOf(app);
     try {
+      if (call !== undefined) {
+        call(this);
+        return;
+      }
       const running: unknown = app(
-        this.#scope,
+        this.scope,
         () => this.receive(),
         (event) => this.send(event),
       );
-      if (typeof running !== "object" || running === null) this.#returned();
+      if (typeof running !== "object" || running === null) this.returned();
       else
         Promise.resolve(running).then(
-          () => this.#returned(),
-          (error) => this.#raised(error),
+          () => this.returned(),
+          (error) => this.raised(error),
         );
     } catch (error) {
-      this.#raised(error);
+      this.raised(error);
     }
   }
 
-  #returned(): void {
+  returned(): void {
     const { state } = this;
     this.state = states.nextState(state, states.RETURNS);
     if (state === states.CONNECTING) {
@@ -79,7 +87,7 @@ export class WebSocketCycle {
     else if (state === states.OPEN) this.#close(CLOSE_NORMAL, "");
   }
 
-  #raised(error: unknown): void {
+  raised(error: unknown): void {
     const { state } = this;
     this.state = states.nextState(state, states.RAISES);
     if (state === states.DENYING) {
@@ -92,6 +100,30 @@ export class WebSocketCycle {
       this.#host.refuse(INTERNAL_ERROR);
       this.#over(CLOSE_ABNORMAL, "");
     } else if (state === states.OPEN) this.#close(CLOSE_INTERNAL_ERROR, "");
+  }
+
+  // ---- for an application that is part of the server -------------------------------------------------------
+
+  listen(taker: WebSocketTaker): void {
+    this.taker = taker;
+  }
+
+  get queueBytes(): number {
+    return this.#host.queueBytes;
+  }
+
+  get queueMessages(): number {
+    return this.#host.queueMessages;
+  }
+
+  roomAgain(): void {
+    this.#host.roomAgain();
+  }
+
+  message(isText: boolean, bytes: Uint8Array, start: number, end: number): Promise<void> | null {
+    if (this.state >= states.CLOSING) return null;
+    this.#next(states.SEND);
+    return this.#host.messageBytes(isText, bytes, start, end);
   }
 
   // ---- receiving -------------------------------------------------------------------------------------------
@@ -129,6 +161,7 @@ export class WebSocketCycle {
 
   /** No more messages may wait. */
   get full(): boolean {
+    if (this.taker !== null) return this.taker.full;
     const queue = this.#queue;
     if (queue === null) return false;
     return queue.length - this.#first >= this.#host.queueMessages || this.#queuedBytes >= this.#host.queueBytes;
@@ -175,6 +208,7 @@ export class WebSocketCycle {
     if (this.#endCode !== 0) return;
     this.#endCode = code;
     this.#endReason = reason;
+    this.taker?.ended(code, reason);
     while (this.#waiters?.any === true) this.#waiters.wake(this.#disconnectEvent());
   }
 

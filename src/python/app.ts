@@ -1,14 +1,17 @@
 /** A Python application as an `Application`: served by a pool of workers. */
 import { CALL, type CallApplication, type HttpCall } from "../asgi/call.ts";
 import type { Application, LifespanScope, Receive, Send } from "../asgi/types.ts";
+import { WEBSOCKET_CALL, type WebSocketCall, type WebSocketCallApplication } from "../asgi/websocket-call.ts";
 import type { Logger } from "../observe/log.ts";
 import { PlainError, type Runtime } from "../runtime/types.ts";
 import { AsgiCall } from "./asgi-call.ts";
+import { AsgiSocketCall } from "./asgi-socket-call.ts";
 import { DEFAULT_QUEUE_LENGTH, DEFAULT_WORKER_TIMEOUT_MS } from "./defaults.ts";
 import { Exchange } from "./exchange.ts";
-import type { WorkerFacts, WorkerSettings } from "./host.ts";
 import { type PoolOptions, WorkerPool } from "./pool.ts";
 import { findPython } from "./python.ts";
+import type { WorkerFacts, WorkerSettings } from "./settings.ts";
+import { SocketExchange } from "./socket.ts";
 
 export interface PythonOptions extends WorkerSettings, Partial<Omit<PoolOptions, "command" | "settings" | "workers">> {
   /** Path or name of the Python program; undefined: see `findPython`. */
@@ -73,7 +76,7 @@ export function childEnvironment(env: Record<string, string | undefined>): Recor
 }
 
 /** The pool as an ASGI application. Its lifespan's shutdown stops the workers. */
-export function poolApplication(pool: WorkerPool): CallApplication {
+export function poolApplication(pool: WorkerPool): CallApplication & WebSocketCallApplication {
   const call = (each: HttpCall) => pool.dispatch(new Exchange(each, true));
   const application: Application = (scope, receive, send) => {
     if (scope.type === "http") {
@@ -81,10 +84,15 @@ export function poolApplication(pool: WorkerPool): CallApplication {
       pool.dispatch(new Exchange(each, false));
       return each.done;
     }
-    if (scope.type === "lifespan") return lifespan(pool, scope, receive, send);
-    throw new PlainError("Python applications are served over HTTP only, so far.");
+    if (scope.type === "websocket") {
+      const each = new AsgiSocketCall(scope, receive, send);
+      pool.dispatch(new SocketExchange(each));
+      return each.done;
+    }
+    return lifespan(pool, scope, receive, send);
   };
-  return Object.assign(application, { [CALL]: call });
+  const socketCall = (each: WebSocketCall) => pool.dispatch(new SocketExchange(each));
+  return Object.assign(application, { [CALL]: call, [WEBSOCKET_CALL]: socketCall });
 }
 
 async function lifespan(pool: WorkerPool, _scope: LifespanScope, receive: Receive, send: Send): Promise<void> {

@@ -1,12 +1,12 @@
 /** Gives each request to the ready worker that has the fewest; when none may take one, requests wait in order. */
-import type { Exchange } from "./exchange.ts";
+import type { Carried } from "./carried.ts";
 import type { WorkerHost } from "./host.ts";
 
 /** Seconds in Retry-After when the queue is full. */
 const RETRY_AFTER = "1";
 
 /** Answers a request in the workers' stead. */
-export type Refusal = (exchange: Exchange) => void;
+export type Refusal = (exchange: Carried) => void;
 
 export const BUSY: Refusal = (exchange) =>
   exchange.answer(503, "The server is busy; try again.\n", [["retry-after", RETRY_AFTER]]);
@@ -29,7 +29,7 @@ export class Dispatcher {
   readonly #queueLength: number;
   /** Those that are ready. */
   #hosts: readonly WorkerHost[] = [];
-  #queue: Exchange[] = [];
+  #queue: Carried[] = [];
 
   constructor({ concurrency, queueLength }: DispatchLimits, onSpent: (host: WorkerHost) => void) {
     this.#most = concurrency > 0 ? concurrency : Number.POSITIVE_INFINITY;
@@ -48,15 +48,15 @@ export class Dispatcher {
     this.freed();
   }
 
-  dispatch(exchange: Exchange): void {
-    const host = this.#queue.length === 0 && this.refusal === undefined ? this.#freest() : undefined;
+  dispatch(exchange: Carried): void {
+    const host = this.#queue.length === 0 && this.refusal === undefined ? this.#freest(exchange.isSocket) : undefined;
     if (host !== undefined) this.#begin(host, exchange);
     else if (this.refusal !== undefined) this.refusal(exchange);
     else if (this.#queue.length < this.#queueLength) this.#wait(exchange);
     else BUSY(exchange);
   }
 
-  #wait(exchange: Exchange): void {
+  #wait(exchange: Carried): void {
     this.#queue.push(exchange);
     exchange.wait(() => {
       this.#queue = this.#queue.filter((other) => other !== exchange);
@@ -66,7 +66,7 @@ export class Dispatcher {
   /** A worker may take one more. */
   freed(): void {
     while (this.#queue.length > 0) {
-      const host = this.#freest();
+      const host = this.#freest(this.#queue[0].isSocket);
       if (host === undefined) return;
       const exchange = this.#queue.shift()!;
       if (!exchange.isOver) this.#begin(host, exchange);
@@ -83,31 +83,32 @@ export class Dispatcher {
     this.refusal = undefined;
   }
 
-  #begin(host: WorkerHost, exchange: Exchange): void {
+  #begin(host: WorkerHost, exchange: Carried): void {
     host.begin(exchange);
     if (host.begun === host.mostRequests) this.#onSpent(host);
   }
 
-  /** The one with the fewest requests; one that is busy only when all are. */
-  #freest(): WorkerHost | undefined {
+  /**
+   * The one with the fewest requests, of several the one with the fewest WebSockets; for a WebSocket, which stays, the
+   * other way round. One that is busy only when all are.
+   */
+  #freest(forSocket: boolean): WorkerHost | undefined {
     const hosts = this.#hosts;
     let best: WorkerHost | undefined;
-    let fewest = this.#most;
     let bestBusy: WorkerHost | undefined;
-    let fewestBusy = fewest;
     for (let i = 0; i < hosts.length; i++) {
       const host = hosts[i];
-      const count = host.inFlight;
+      if (host.inFlight >= this.#most) continue;
       if (host.isBusy) {
-        if (count < fewestBusy) {
-          bestBusy = host;
-          fewestBusy = count;
-        }
-      } else if (count < fewest) {
-        best = host;
-        fewest = count;
-      }
+        if (bestBusy === undefined || isFreer(host, bestBusy, forSocket)) bestBusy = host;
+      } else if (best === undefined || isFreer(host, best, forSocket)) best = host;
     }
     return best ?? bestBusy;
   }
+}
+
+function isFreer(one: WorkerHost, other: WorkerHost, forSocket: boolean): boolean {
+  const requests = one.inFlight - other.inFlight;
+  const sockets = one.sockets - other.sockets;
+  return forSocket ? sockets < 0 || (sockets === 0 && requests < 0) : requests < 0 || (requests === 0 && sockets < 0);
 }

@@ -1,6 +1,6 @@
 /** For --reload: what keeps the application from starting, as a page. Never shown without that option. */
+import type { Carried } from "./carried.ts";
 import type { Refusal } from "./dispatch.ts";
-import type { Exchange } from "./exchange.ts";
 
 const TEXT = new TextDecoder("latin1");
 const HTML = "text/html; charset=utf-8";
@@ -41,7 +41,7 @@ ${detail}<p>The next change of a file tries again.</p>
 }
 
 /** A browser's Accept names it; a command-line client's does not. */
-function wantsHtml(exchange: Exchange): boolean {
+function wantsHtml(exchange: Carried): boolean {
   for (const [name, value] of exchange.scope.headers) {
     if (name.length === 6 && TEXT.decode(name) === "accept" && TEXT.decode(value).includes("text/html")) return true;
   }

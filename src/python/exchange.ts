@@ -8,6 +8,7 @@ import { RESOLVED } from "../asgi/response.ts";
 import { FieldBlock } from "../asgi/response-fields.ts";
 import type { HeaderPair, HttpReceiveEvent, HttpScope, SentHeader } from "../asgi/types.ts";
 import { giveBackPiece } from "../channel/memory.ts";
+import { type Carried, completeHead } from "./carried.ts";
 import type { WorkerHost } from "./host.ts";
 import { putScope, trailersPayload } from "./marshal.ts";
 import * as wire from "./wire.ts";
@@ -31,8 +32,9 @@ export class ApplicationFailed extends Error {
 
 type Phase = "waiting" | "running" | "started" | "over";
 
-export class Exchange {
+export class Exchange implements Carried {
   readonly scope: HttpScope;
+  readonly isSocket = false;
   id = 0;
   /** The worker's stream has taken the head, or a part of it. */
   written = false;
@@ -83,10 +85,7 @@ export class Exchange {
     this.#phase = "running";
     const { content } = this.#call;
     const flags = content === "none" ? wire.LAST : content === "on-demand" ? wire.ON_DEMAND : 0;
-    const start = putScope(out, this.scope);
-    const length = out.length - start - wire.HEADER_BYTES;
-    if (length <= wire.MOST_PAYLOAD_BYTES) out.header(start, length, wire.HEAD, flags, id, host.generation);
-    else this.#splitHead(out, start, flags);
+    completeHead(out, putScope(out, this.scope), wire.HEAD, flags, id, host.generation);
     if (this.#clientEnded) host.disconnect(id, 0);
     if (content === "none") this.#watch();
     else if (content === "on-demand") this.#credit = 0;
@@ -105,16 +104,6 @@ export class Exchange {
     if (this.#watching || this.#phase === "over") return;
     this.#watching = true;
     this.#call.watch(() => this.#disconnected());
-  }
-
-  #splitHead(out: wire.RecordBuffer, start: number, flags: number): void {
-    const payload = out.bytes.slice(start + wire.HEADER_BYTES, out.length);
-    out.length = start;
-    for (let at = 0; at < payload.length; at += wire.MOST_PAYLOAD_BYTES) {
-      const end = Math.min(payload.length, at + wire.MOST_PAYLOAD_BYTES);
-      const more = end < payload.length ? wire.MORE : 0;
-      out.record(wire.HEAD, flags | more, this.id, this.#host!.generation, payload, at, end);
-    }
   }
 
   #ask(): void {
@@ -242,14 +231,11 @@ export class Exchange {
   #refusedLate(host: WorkerHost, error: unknown): void {
     if (this.#refusalTold || error instanceof ClientDisconnected) return;
     this.#refusalTold = true;
-    host.refuse(this.id, this.#refusal(error));
+    host.refuse(this.id, refusalText(error, this.#line));
   }
 
-  /** Why, NUL, the request's line. */
-  #refusal(error: unknown): Uint8Array {
-    const text = reason(error).replaceAll("\0", "");
-    const line = `${this.scope.method} ${TEXT.decode(this.scope.raw_path)}`;
-    return UTF8.encode(`${text.slice(0, REFUSAL_LENGTH)}\0${line.slice(0, REFUSAL_LENGTH)}`);
+  get #line(): string {
+    return `${this.scope.method} ${TEXT.decode(this.scope.raw_path)}`;
   }
 
   /** Whether the core has taken an event already. If not, what the worker sent is held until it has. */
@@ -320,7 +306,7 @@ export class Exchange {
       this.#finish();
       return;
     }
-    host?.refuse(id, this.#refusal(error));
+    host?.refuse(id, refusalText(error, this.#line));
     this.#release();
     this.#call.raised(new ApplicationFailed(reason(error)));
   }
@@ -356,6 +342,10 @@ export class Exchange {
     return false;
   }
 
+  outstay(): boolean {
+    return false;
+  }
+
   /** Answers in the worker's stead. */
   answer(status: number, text: string, more: readonly SentHeader[], type = "text/plain; charset=utf-8"): void {
     this.#phase = "over";
@@ -370,12 +360,18 @@ export class Exchange {
 
 function ignore(): void {}
 
-function reason(error: unknown): string {
+export function reason(error: unknown): string {
   return error instanceof ProtocolViolation ? error.message : String(error);
 }
 
+/** A REFUSED record's payload: why, NUL, the request's line. */
+export function refusalText(error: unknown, line: string): Uint8Array {
+  const text = reason(error).replaceAll("\0", "");
+  return UTF8.encode(`${text.slice(0, REFUSAL_LENGTH)}\0${line.slice(0, REFUSAL_LENGTH)}`);
+}
+
 /** Where the fields of a payload end. */
-function fieldsEnd(bytes: Uint8Array, start: number, end: number): number {
+export function fieldsEnd(bytes: Uint8Array, start: number, end: number): number {
   if (end - start < wire.START_BYTES) throw new wire.WireError("a response without its start");
   const fieldsStop = start + wire.START_BYTES + wire.u16(bytes, start + 4);
   if (fieldsStop > end) throw new wire.WireError("fields beyond their record");

@@ -6,9 +6,10 @@
 import { Chunk } from "../channel/memory.ts";
 import { type SpawnStreamOptions, type StreamChild, spawnStream } from "../runtime/stream-child.ts";
 import type { Runtime } from "../runtime/types.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Carried } from "./carried.ts";
 import type { Member, MemberState } from "./lineup.ts";
 import { BUSY_LAG_MS, Pulse } from "./pulse.ts";
+import type { WorkerFacts, WorkerSettings } from "./settings.ts";
 import * as wire from "./wire.ts";
 
 /** What is handed to the stream at once, so that control records never wait behind more than this. */
@@ -22,30 +23,6 @@ const EXIT_GRACE_MS = 1_000;
 const TEXT = new TextDecoder();
 const UTF8 = new TextEncoder();
 
-/** What the worker is told to serve; HELLO's JSON. */
-export interface WorkerSettings {
-  readonly target: string;
-  readonly appDir?: string;
-  readonly factory?: boolean;
-  readonly interface?: "auto" | "asgi" | "asgi2" | "wsgi";
-  readonly lifespan?: "auto" | "on" | "off";
-  readonly loop?: "auto" | "asyncio" | "uvloop";
-  readonly threads?: number;
-  readonly logConfig?: string;
-  readonly workers?: number;
-  /** For development: to be ready soon counts more than to be lean. */
-  readonly reload?: boolean;
-}
-
-/** What a worker tells when it is ready. */
-export interface WorkerFacts {
-  readonly pid: number;
-  readonly python: string;
-  readonly loop: string;
-  readonly interface: string;
-  readonly app: string;
-}
-
 /** Whom a host tells. */
 export interface HostOwner {
   ready(host: WorkerHost, facts: WorkerFacts): void;
@@ -58,7 +35,7 @@ export interface HostOwner {
   /** A request has ended. */
   freed(host: WorkerHost): void;
   /** The process or its stream has ended, or broke the format: `orphans` are the requests that it had. */
-  gone(host: WorkerHost, orphans: Exchange[], why: string): void;
+  gone(host: WorkerHost, orphans: Carried[], why: string): void;
 }
 
 export type Spawn = (options: SpawnStreamOptions) => StreamChild;
@@ -100,14 +77,17 @@ export class WorkerHost implements wire.RecordTaker, Member {
   readonly #runtime: Pick<Runtime, "defer" | "now">;
   readonly #owner: HostOwner;
   readonly #child: StreamChild;
-  readonly #exchanges = new Map<number, Exchange>();
+  readonly #exchanges = new Map<number, Carried>();
   readonly #reader: wire.RecordReader;
   readonly #control = new wire.RecordBuffer(1024);
+  /** Of WebSockets, as they came. */
+  readonly #messages = new wire.RecordBuffer(1024);
+  #sockets = 0;
   readonly #heads = new wire.RecordBuffer(16 * 1024);
   /** Requests whose head stands in `#heads`. */
-  #unwritten: Exchange[] = [];
+  #unwritten: Carried[] = [];
   /** Requests with body to send, in turn. */
-  #round: Exchange[] = [];
+  #round: Carried[] = [];
   readonly #out = new wire.RecordBuffer(64 * 1024);
   #sent = 0;
   #nextId = 1;
@@ -146,8 +126,25 @@ export class WorkerHost implements wire.RecordTaker, Member {
     this.#flushSoon();
   }
 
+  /** Requests, and handshakes of WebSockets, that it has not answered. */
   get inFlight(): number {
-    return this.#exchanges.size;
+    return this.#exchanges.size - this.#sockets;
+  }
+
+  /** WebSockets that it has accepted. */
+  get sockets(): number {
+    return this.#sockets;
+  }
+
+  /** A WebSocket is open: it is in flight no more, however long it lives. */
+  opened(): void {
+    this.#sockets += 1;
+    this.#owner.freed(this);
+  }
+
+  /** One of those has ended; `finished` follows. */
+  shut(): void {
+    this.#sockets -= 1;
   }
 
   /** The process has ended. */
@@ -167,7 +164,7 @@ export class WorkerHost implements wire.RecordTaker, Member {
 
   // ---- to the worker ---------------------------------------------------------------------------------------
 
-  begin(exchange: Exchange): void {
+  begin(exchange: Carried): void {
     const id = this.#nextId++;
     this.#exchanges.set(id, exchange);
     this.#unwritten.push(exchange);
@@ -205,6 +202,11 @@ export class WorkerHost implements wire.RecordTaker, Member {
     this.#flushSoon();
   }
 
+  /** Its patience is over: WebSockets that are open get 1012. Returns whether there were any. */
+  outstay(): boolean {
+    return [...this.#exchanges.values()].filter((each) => each.outstay()).length > 0;
+  }
+
   /** Ends the process at once. */
   kill(why: string): void {
     this.#why ??= why;
@@ -212,14 +214,25 @@ export class WorkerHost implements wire.RecordTaker, Member {
     this.#lost(why);
   }
 
-  wantsBody(exchange: Exchange): void {
+  /** Messages may leave before what waits in turn: the stream keeps up. */
+  get hasRoom(): boolean {
+    return this.#messages.length < WRITE_BYTES;
+  }
+
+  /** A message of a WebSocket that has none waiting. */
+  message(id: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
+    this.#messages.record(wire.WS_MESSAGE, flags, id, this.generation, bytes, start, end);
+    this.#flushSoon();
+  }
+
+  wantsBody(exchange: Carried): void {
     if (exchange.inRound) return;
     exchange.inRound = true;
     this.#round.push(exchange);
     this.#flushSoon();
   }
 
-  finished(exchange: Exchange): void {
+  finished(exchange: Carried): void {
     this.#exchanges.delete(exchange.id);
     this.#owner.freed(this);
   }
@@ -268,6 +281,10 @@ export class WorkerHost implements wire.RecordTaker, Member {
       for (const exchange of this.#unwritten) exchange.written = true;
       this.#unwritten.length = 0;
     }
+    if (this.#messages.length > 0) {
+      out.append(this.#messages.bytes, 0, this.#messages.length);
+      this.#messages.length = 0;
+    }
     while (this.#round.length > 0 && out.length < WRITE_BYTES) {
       const round = this.#round;
       this.#round = [];
@@ -310,7 +327,7 @@ export class WorkerHost implements wire.RecordTaker, Member {
 
   /** For the reader. @throws WireError */
   expects(type: number, id: number, generation: number): void {
-    if (type < wire.READY || type > wire.RETIRING) throw new wire.WireError(`a record of type ${type}`);
+    if (type < wire.READY || type > wire.WS_CLOSE) throw new wire.WireError(`a record of type ${type}`);
     if (generation !== this.generation) throw new wire.WireError("a record of another worker");
     if (id >= this.#nextId) throw new wire.WireError("an answer to no request");
   }

@@ -10,10 +10,14 @@ from collections import deque
 
 from . import wire
 from .asgi import HttpRequest, build_scope
+from .websocket import Socket
+from .websocket import build_scope as build_socket_scope
 
 HEAD = wire.HEAD
 HEADER_BYTES = wire.HEADER_BYTES
 MORE = wire.MORE
+WS_CONNECT = wire.WS_CONNECT
+WS_MESSAGE = wire.WS_MESSAGE
 #: More than this waits in memory only while the stream takes nothing.
 FLUSH_BYTES = 256 * 1024
 #: Parts of a write from this size on leave from where they stand; smaller ones are joined.
@@ -220,6 +224,7 @@ class Link(asyncio.BufferedProtocol):
         worker = self.worker
         outlet = worker.outlet
         starter = worker.starter
+        requests = worker.requests
         view = self._view
         buffer = self._buffer
         # The answers of tasks that end inside this turn leave at its end, in one write.
@@ -234,7 +239,14 @@ class Link(asyncio.BufferedProtocol):
             if stop > end:
                 break
             at = stop
-            if kind != HEAD:
+            if kind == WS_MESSAGE:
+                socket = requests.get(request_id)
+                if socket is not None:
+                    socket.message(flags, bytes(view[start:stop]))
+                    # Its task is woken behind this turn, and what it sends leaves behind that.
+                    starter.queued = True
+                continue
+            if kind != HEAD and kind != WS_CONNECT:
                 worker.took(kind, flags, request_id, bytes(view[start:stop]))
                 continue
             encoded = view[start:stop]
@@ -242,6 +254,9 @@ class Link(asyncio.BufferedProtocol):
                 encoded = self._whole_head(flags, request_id, bytes(encoded))
                 if encoded is None:
                     continue
+            if kind == WS_CONNECT:
+                self._connect(request_id, encoded)
+                continue
             scope = build_scope(encoded, worker.lifespan.state)
             if worker.wsgi is not None:
                 worker.wsgi.start(request_id, flags, scope)
@@ -259,6 +274,14 @@ class Link(asyncio.BufferedProtocol):
         queued = starter.turn_read()
         if held:
             outlet.release(queued)
+
+    def _connect(self, request_id, encoded):
+        worker = self.worker
+        socket = Socket(worker, request_id, build_socket_scope(encoded, worker.lifespan.state))
+        worker.requests[request_id] = socket
+        task = worker.starter.start(socket.run(worker.app))
+        if not task.done():
+            socket.task = task
 
     def _whole_head(self, flags, request_id, encoded):
         """A scope that came in several records, or None while there are more to come."""

@@ -193,6 +193,19 @@ export function putScope(out: RecordBuffer, scope: HttpScope): number {
   return start;
 }
 
+/** Appends a list of texts. */
+export function putTexts(out: RecordBuffer, texts: readonly string[]): void {
+  let room = SCOPE_OVERHEAD;
+  for (const text of texts) room += PAIR_OVERHEAD + UTF8_BYTES * text.length;
+  out.ensure(room);
+  const into = out.bytes;
+  into[out.length] = LIST;
+  put32(into, out.length + 1, texts.length);
+  let at = out.length + 5;
+  for (const text of texts) at = putText(into, at, text);
+  out.length = at;
+}
+
 /** A request's trailers: a list of pairs. */
 export function trailersPayload(pairs: readonly HeaderPair[]): Uint8Array {
   const into = new Uint8Array(pairsRoom(pairs));

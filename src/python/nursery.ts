@@ -1,7 +1,8 @@
 /** Where workers come from: new processes; to reload, one whose interpreter has started already. */
 import { PlainError } from "../runtime/types.ts";
-import { type HostOptions, type HostOwner, MOST_REQUESTS, WorkerHost, type WorkerSettings } from "./host.ts";
+import { type HostOptions, type HostOwner, MOST_REQUESTS, WorkerHost } from "./host.ts";
 import type { CheckRuntime } from "./rounds.ts";
+import type { WorkerSettings } from "./settings.ts";
 
 export interface NurseryOptions {
   /** The Python program and the worker's script. */

@@ -5,13 +5,14 @@
 import { CrashReport } from "../observe/crashes.ts";
 import type { Logger } from "../observe/log.ts";
 import { PlainError } from "../runtime/types.ts";
+import { type Carried, loadOf } from "./carried.ts";
 import { Dispatcher, STOPPING } from "./dispatch.ts";
 import { refusalPage } from "./error-page.ts";
-import type { Exchange } from "./exchange.ts";
-import type { HostOwner, WorkerFacts, WorkerHost } from "./host.ts";
+import type { HostOwner, WorkerHost } from "./host.ts";
 import { plan } from "./lineup.ts";
 import { Nursery, type NurseryOptions } from "./nursery.ts";
 import { type CheckLimits, type CheckRuntime, checkUp, residentBytes } from "./rounds.ts";
+import type { WorkerFacts } from "./settings.ts";
 
 export interface PoolOptions extends NurseryOptions, CheckLimits {
   readonly workers: number;
@@ -125,7 +126,7 @@ export class WorkerPool implements HostOwner {
     return this.#dispatcher.waiting;
   }
 
-  dispatch(exchange: Exchange): void {
+  dispatch(exchange: Carried): void {
     this.#dispatcher.dispatch(exchange);
   }
 
@@ -280,12 +281,12 @@ export class WorkerPool implements HostOwner {
     this.#dispatcher.freed();
   }
 
-  gone(host: WorkerHost, orphans: Exchange[], why: string): void {
+  gone(host: WorkerHost, orphans: Carried[], why: string): void {
     if (this.#nursery.lost(host)) return;
     // Else it was dropped, by one who sees to the others.
     if (this.#members.includes(host)) {
       this.#members = this.#members.filter((other) => other !== host);
-      if (this.#phase !== "stopping" && !host.wasDrained) this.#died(host, orphans.length, why);
+      if (this.#phase !== "stopping" && !host.wasDrained) this.#died(host, loadOf(orphans), why);
       this.#arrange();
     }
     for (const exchange of orphans) if (exchange.orphaned()) this.dispatch(exchange);
@@ -293,15 +294,14 @@ export class WorkerPool implements HostOwner {
   }
 
   /** A worker ended that was not told to. */
-  #died(host: WorkerHost, orphans: number, why: string): void {
+  #died(host: WorkerHost, load: string, why: string): void {
     const { facts, pid, readyAt } = host;
     if (facts === undefined) {
       const failure = this.#failures.get(host) ?? `The Python worker ended while it was starting: ${why}.`;
       this.#startFailed(failure, pid);
       return;
     }
-    const cut = orphans === 0 ? "" : ` with ${orphans} requests in flight`;
-    const end = `is gone (${why})${cut}`;
+    const end = `is gone (${why})${load === "" ? "" : ` with ${load}`}`;
     if (this.#runtime.now() - readyAt >= STEADY_MS) this.#crashes.died(pid, undefined, end, 0, 0);
     else this.#backOff(pid, undefined, end);
   }

@@ -1,6 +1,7 @@
 /** The regular look at a worker: what is found, and what is to be done about it. */
 import type { LogLevel } from "../observe/log.ts";
 import type { Runtime } from "../runtime/types.ts";
+import { loadText } from "./carried.ts";
 import type { WorkerHost } from "./host.ts";
 
 export type CheckRuntime = Pick<Runtime, "defer" | "now" | "readTextFile">;
@@ -25,6 +26,8 @@ const TICK_MS = 10;
 const MEGABYTE = 1024 * 1024;
 /** A worker is never ended for loading; that it takes so long may be news. */
 export const SLOW_LOAD_MS = 60_000;
+/** Between the end of WebSockets that have outstayed a drain and that of their worker. */
+const SOCKETS_GRACE_MS = 1_000;
 /** An application that is above the limit when it has just started is let grow by this factor: else it would be replaced without end. */
 const GROWTH = 1.1;
 
@@ -36,6 +39,11 @@ export function checkUp(
   limits: CheckLimits,
 ): Finding | undefined {
   if (host.state === "draining" && now >= host.drainBy) {
+    if (host.outstay()) {
+      // Their applications are told, and may end as they like, the lifespan's shutdown too.
+      host.drainBy = now + SOCKETS_GRACE_MS;
+      return undefined;
+    }
     const text = `Worker ${host.pid} did not finish in time and is killed, with ${host.inFlight} requests in flight.`;
     return { act: "kill", level: "warning", text };
   }
@@ -48,7 +56,7 @@ export function checkUp(
     const seconds = limits.workerTimeoutMs / 1000;
     const text =
       `Worker ${host.pid} is stuck: its event loop has not turned for ${seconds} s and it has used no processor time. ` +
-      `It is killed and replaced, with ${host.inFlight} requests in flight.`;
+      `It is killed and replaced, with ${loadText(host.inFlight, host.sockets) || "nothing in flight"}.`;
     return { act: "kill", level: "error", text };
   }
   return host.leaving === undefined ? limitReached(host, now, runtime, limits) : undefined;

@@ -33,6 +33,9 @@ DISCONNECT = 5
 REFUSED = 6
 PING = 7
 DRAIN = 8
+WS_CONNECT = 9
+WS_MESSAGE = 10
+WS_CLOSED = 11
 
 # From the worker.
 READY = 32
@@ -47,6 +50,9 @@ DONE = 40
 BEAT = 41
 STOPPED = 42
 RETIRING = 43
+WS_ACCEPT = 44
+WS_SEND = 45
+WS_CLOSE = 46
 
 # Flags; what they mean depends on the type.
 LAST = 1  # nothing of this body (HEAD, BODY, RESPONSE, ...) follows
@@ -55,11 +61,15 @@ ON_DEMAND = 4  # HEAD: the body may be asked for only when the application wants
 TRAILERS = 8  # BODY: the payload is the trailers; RESPONSE: trailers will follow
 GONE = 16  # DISCONNECT: what is sent can't arrive; else only receive is told
 RAISED = 32  # DONE: the application raised
+TEXT = 64  # WS_MESSAGE, WS_SEND: a text
 
 START = Struct("<HHH")
 #: A RESPONSE record's header and START at once.
 RESPONSE_HEADER = Struct("<HBBIIHHH")
+U16 = Struct("<H")
 U32 = Struct("<I")
+#: What stands before a subprotocol and fields in WS_ACCEPT: the length of the one, the count of the others.
+ACCEPT = Struct("<HH")
 BEAT_PAYLOAD = Struct("<IIQI")
 
 

@@ -29,6 +29,9 @@ export const DISCONNECT = 5;
 export const REFUSED = 6;
 export const PING = 7;
 export const DRAIN = 8;
+export const WS_CONNECT = 9;
+export const WS_MESSAGE = 10;
+export const WS_CLOSED = 11;
 
 // From the worker.
 export const READY = 32;
@@ -43,6 +46,9 @@ export const DONE = 40;
 export const BEAT = 41;
 export const STOPPED = 42;
 export const RETIRING = 43;
+export const WS_ACCEPT = 44;
+export const WS_SEND = 45;
+export const WS_CLOSE = 46;
 
 // Flags.
 export const LAST = 1;
@@ -51,9 +57,12 @@ export const ON_DEMAND = 4;
 export const TRAILERS = 8;
 export const GONE = 16;
 export const RAISED = 32;
+export const TEXT = 64;
 
 /** What stands before fields: status, their count, their bytes; two bytes each. */
 export const START_BYTES = 6;
+/** What stands before a subprotocol and fields: the length of the one, the count of the others; two bytes each. */
+export const ACCEPT_BYTES = 4;
 /** token u32, lag in ms u32, processor time in µs u64, requests in flight u32. */
 export const BEAT_BYTES = 20;
 

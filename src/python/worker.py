@@ -106,6 +106,8 @@ class Worker:
                 request.disconnect(flags)
             elif kind == wire.REFUSED:
                 request.refused(payload)
+            elif kind == wire.WS_CLOSED:
+                request.closed(payload)
 
     def finished(self, request):
         self.requests.pop(request.id, None)

@@ -101,6 +101,10 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     return this.put(message);
   }
 
+  messageBytes(isText: boolean, bytes: Uint8Array, start: number, end: number): Promise<void> | null {
+    return this.putBytes(isText, bytes, start, end);
+  }
+
   farewell(code: number, reason: string): void {
     if (this.phase !== OPEN) return;
     this.putFarewell(code, reason);
@@ -240,14 +244,15 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
   #pump(): void {
     const decoder = this.#decoder!;
     const cycle = this.cycle;
+    const { taker } = cycle;
     this.#pumping = true;
     this.#pings = 0;
     while (this.phase === OPEN && !(cycle.full && cycle.state === states.OPEN)) {
       const event = decoder.next();
-      if (event === TEXT) {
-        if (cycle.state === states.OPEN) cycle.arrived(decoder.text);
-      } else if (event === BINARY) {
-        if (cycle.state === states.OPEN) cycle.arrived(this.#own(decoder));
+      if (event === TEXT || event === BINARY) {
+        if (cycle.state !== states.OPEN) continue;
+        if (taker !== null) taker.message(event === TEXT, decoder.payload, decoder.payloadStart, decoder.payloadEnd);
+        else cycle.arrived(event === TEXT ? decoder.text : this.#own(decoder));
       } else if (event === PING) this.#answerPing(decoder);
       else if (event === CLOSE) this.#peerClosed(decoder.closeCode, decoder.closeReason);
       else if (event === ERROR) this.#refuseInput(decoder);

@@ -5,7 +5,16 @@
 import { ClientDisconnected } from "../asgi/errors.ts";
 import { Waiters } from "../channel/waiters.ts";
 import { OutBuffer } from "../protocol/buffer.ts";
-import { DONE, type MessageEncoder, NO_ROOM, putClose, putPing, putPong, REST } from "../protocol/websocket/encoder.ts";
+import {
+  DONE,
+  LONGEST_HEAD_BYTES,
+  type MessageEncoder,
+  NO_ROOM,
+  putClose,
+  putPing,
+  putPong,
+  REST,
+} from "../protocol/websocket/encoder.ts";
 import { ConnectionEnd } from "./connection-end.ts";
 
 /** Messages leave in the middle of a turn once this much has gathered. */
@@ -37,7 +46,21 @@ interface Farewell {
   readonly reason: string;
 }
 
-type Waiting = string | Uint8Array | Farewell;
+/** A text that is UTF-8 already. */
+class Utf8Text {
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  get length(): number {
+    return this.bytes.length;
+  }
+}
+
+type Message = string | Uint8Array | Utf8Text;
+type Waiting = Message | Farewell;
 
 /** What can't leave yet, in the order in which it must: the rest of a frame, a pong, messages. The socket is blocked. */
 class Backlog {
@@ -57,9 +80,30 @@ export abstract class WebSocketOutput extends ConnectionEnd {
   protected abstract readonly frames: MessageEncoder;
 
   /** Encodes a message, or has it wait. Null: its sender has nothing to wait for. */
-  protected put(message: string | Uint8Array): Promise<void> | null {
+  protected put(message: Message): Promise<void> | null {
     if (this.#backlog !== null || !this.#encode(message)) return this.#wait(message);
     return this.blocked ? this.#untilDrained() : null;
+  }
+
+  /** As `put`, for bytes that are not this connection's to keep: what can't leave now is copied. A text is UTF-8. */
+  protected putBytes(isText: boolean, bytes: Uint8Array, start: number, end: number): Promise<void> | null {
+    const count = end - start;
+    if (this.#backlog === null && count < LARGE_UNITS) {
+      const { out } = (this.exchange ?? this.borrow()).outlet;
+      if (out.ensure(LONGEST_HEAD_BYTES + count)) {
+        const { frames } = this;
+        const result = isText ? frames.putUtf8(out, bytes, start, end) : frames.putBinary(out, bytes, start, end);
+        if (result === DONE) this.#committed(out);
+        else {
+          // Compressed, and larger than before: the rest is the compressor's.
+          out.commit();
+          this.#follow();
+        }
+        return this.blocked ? this.#untilDrained() : null;
+      }
+    }
+    const own = new Uint8Array(bytes.subarray(start, end));
+    return this.put(isText ? new Utf8Text(own) : own);
   }
 
   /** Behind all messages before it. @param code undefined: a close frame without one */
@@ -140,9 +184,7 @@ export abstract class WebSocketOutput extends ConnectionEnd {
 
   /** False: it must wait, and nothing of it stands in the buffer. */
   #encode(waiting: Waiting): boolean {
-    if ((typeof waiting === "string" || waiting instanceof Uint8Array) && waiting.length >= LARGE_UNITS) {
-      return this.#encodeLarge(waiting);
-    }
+    if (isMessage(waiting) && waiting.length >= LARGE_UNITS) return this.#encodeLarge(waiting);
     const { outlet } = this.exchange ?? this.borrow();
     const { out } = outlet;
     for (;;) {
@@ -161,7 +203,7 @@ export abstract class WebSocketOutput extends ConnectionEnd {
     }
   }
 
-  #encodeLarge(message: string | Uint8Array): boolean {
+  #encodeLarge(message: Message): boolean {
     this.flush();
     if (this.blocked) return false;
     const { out } = (this.exchange ?? this.borrow()).outlet;
@@ -183,6 +225,7 @@ export abstract class WebSocketOutput extends ConnectionEnd {
   #putInto(out: OutBuffer, waiting: Waiting): number {
     if (typeof waiting === "string") return this.frames.putText(out, waiting);
     if (waiting instanceof Uint8Array) return this.frames.putBinary(out, waiting, 0, waiting.length);
+    if (waiting instanceof Utf8Text) return this.frames.putUtf8(out, waiting.bytes, 0, waiting.length);
     return putClose(out, waiting.code, waiting.reason) ? DONE : NO_ROOM;
   }
 
@@ -216,7 +259,7 @@ export abstract class WebSocketOutput extends ConnectionEnd {
     this.#backlog.restEnd = end;
   }
 
-  #wait(message: string | Uint8Array): Promise<void> {
+  #wait(message: Message): Promise<void> {
     this.#backlog ??= new Backlog();
     const backlog = this.#backlog;
     backlog.bytes += sizeOf(message);
@@ -243,7 +286,11 @@ export abstract class WebSocketOutput extends ConnectionEnd {
 }
 
 function sizeOf(waiting: Waiting): number {
-  return ENTRY_BYTES + (typeof waiting === "string" || waiting instanceof Uint8Array ? waiting.length : 0);
+  return ENTRY_BYTES + (isMessage(waiting) ? waiting.length : 0);
+}
+
+function isMessage(waiting: Waiting): waiting is Message {
+  return typeof waiting === "string" || waiting instanceof Uint8Array || waiting instanceof Utf8Text;
 }
 
 function throwIfGone(alive: boolean): void {

@@ -1,5 +1,6 @@
 /** What the WebSockets of one server share: what decoders and encoders are made with. */
 
+import { webSocketCallOf } from "../asgi/websocket-call.ts";
 import type {
   DeflateAgreement,
   DeflateOptions,
@@ -33,7 +34,7 @@ export class WebSocketShared {
   /** By their deflater, which several connections share. */
   readonly #encoders = new Map<MessageDeflater, MessageEncoder>();
 
-  constructor({ runtime, options }: Pick<ServerContext, "runtime" | "options">) {
+  constructor({ runtime, options, app }: Pick<ServerContext, "runtime" | "options" | "app">) {
     this.#text = runtimeText(runtime);
     this.decoding = {
       limits: {
@@ -42,7 +43,8 @@ export class WebSocketShared {
         fragments: options.wsFragments,
       },
       text: this.#text,
-      strings: true,
+      // An application that is part of the server passes texts on as bytes.
+      strings: webSocketCallOf(app) === undefined,
     };
     this.#tools = options.wsDeflate ? deflateTools() : undefined;
     this.#thresholdBytes = options.wsDeflateThresholdBytes;

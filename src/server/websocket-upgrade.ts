@@ -1,5 +1,4 @@
 /** What a connection does with a request that asks for a WebSocket: RFC 6455 section 4.2, RFC 9110 section 7.8. */
-import { callOf } from "../asgi/call.ts";
 import { webSocketScope } from "../asgi/websocket-scope.ts";
 import { readHandshake, wantsWebSocket } from "../protocol/websocket/handshake.ts";
 import { requestOf } from "../protocol/websocket/request.ts";
@@ -21,11 +20,6 @@ export interface RefusedUpgrade {
   readonly extra: string;
 }
 
-const NOT_FOR_PYTHON: RefusedUpgrade = {
-  status: 501,
-  message: "WebSockets are not served for Python applications yet",
-  extra: "",
-};
 const NO_ROOM: RefusedUpgrade = {
   status: 503,
   message: "a WebSocket handshake while the server is stopping or has no room",
@@ -59,7 +53,6 @@ function answer(
   const { parser } = exchange.intake;
   const request = requestOf(parser, context.runtime.latin1);
   if (!wantsWebSocket(request)) return undefined;
-  if (callOf(context.app) !== undefined) return NOT_FOR_PYTHON;
   const handshake = readHandshake(request, sharedOf(context).deflate, sha1Base64);
   if (!handshake.accepted) {
     const { status, message, fields } = handshake;

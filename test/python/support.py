@@ -16,9 +16,9 @@ if "_ringcorn" not in sys.modules:
     package.__path__ = [str(SOURCE)]
     sys.modules["_ringcorn"] = package
 
-from _ringcorn import asgi, lifespan, link, loops, target, wire, worker, wsgi  # noqa: E402 (the path comes first)
+from _ringcorn import asgi, lifespan, link, loops, target, websocket, wire, worker, wsgi  # noqa: E402 (the path comes first)
 
-__all__ = ["Bench", "asgi", "lifespan", "link", "loops", "target", "wire", "worker", "wsgi"]
+__all__ = ["Bench", "asgi", "lifespan", "link", "loops", "target", "websocket", "wire", "worker", "wsgi"]
 
 GENERATION = 5
 
@@ -96,6 +96,12 @@ class Bench:
         request.task = self.starter.start(request.run(self.app))
         return request
 
+    def socket(self, request_id=1, subprotocols=()):
+        """The application is asked about a WebSocket; returns it."""
+        payload = encoded_socket_scope(subprotocols=subprotocols)
+        self.receive(self.record(wire.WS_CONNECT, 0, request_id, payload))
+        return self.requests.get(request_id)
+
     def records(self):
         """What has been written: [(type, flags, id, payload)]."""
         found, used = wire.records(self.sock.data)
@@ -116,6 +122,11 @@ def encoded_scope(method="GET", version="1.1", path="/", headers=(), query=b"", 
         ("127.0.0.1", 40000),
         ("127.0.0.1", 8000),
     )
+    return marshal.dumps(parts, 2)
+
+
+def encoded_socket_scope(path="/", subprotocols=()):
+    parts = marshal.loads(encoded_scope(path=path)) + (list(subprotocols),)
     return marshal.dumps(parts, 2)
 
 

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { HeaderList } from "../../src/asgi/headers.ts";
-import type { HeaderPair, HttpScope } from "../../src/asgi/types.ts";
+import type { HeaderPair, HttpScope, WebSocketScope } from "../../src/asgi/types.ts";
 import { putScope, trailersPayload } from "../../src/python/marshal.ts";
+import { putSocketScope } from "../../src/python/socket-scope.ts";
 import * as wire from "../../src/python/wire.ts";
 
 interface RecordVector {
@@ -19,15 +20,18 @@ interface RecordVector {
 
 type TextPair = readonly [string, string];
 
+type ScopeVector = Record<string, unknown> & {
+  readonly name: string;
+  readonly raw_path: string;
+  readonly query_string: string;
+  readonly headers: readonly TextPair[];
+  readonly marshal: string;
+};
+
 interface Vectors {
   readonly records: readonly RecordVector[];
-  readonly scopes: readonly (Record<string, unknown> & {
-    readonly name: string;
-    readonly raw_path: string;
-    readonly query_string: string;
-    readonly headers: readonly TextPair[];
-    readonly marshal: string;
-  })[];
+  readonly scopes: readonly ScopeVector[];
+  readonly socketScopes: readonly ScopeVector[];
   readonly trailers: { readonly pairs: readonly TextPair[]; readonly marshal: string };
   readonly fields: readonly { name: string; pairs: readonly TextPair[]; count: number; block: string }[];
   readonly refused: readonly { name: string; bytes: string }[];
@@ -217,6 +221,16 @@ for (const vector of vectors.scopes) {
     const headers = new HeaderList(bytes, 6, bytes.length - 6);
     const raw = { raw_path: latin1(vector.raw_path), query_string: latin1(vector.query_string) };
     putScope(out, { ...vector, ...raw, headers } as unknown as HttpScope);
+    assert.equal(hexOf(out.bytes.subarray(wire.HEADER_BYTES, out.length)), vector.marshal);
+  });
+}
+
+for (const vector of vectors.socketScopes) {
+  test(`writes the scope of a WebSocket: ${vector.name}`, () => {
+    const out = new wire.RecordBuffer(1);
+    const raw = { raw_path: latin1(vector.raw_path), query_string: latin1(vector.query_string) };
+    const scope = { ...vector, ...raw, headers: pairsOf(vector.headers) } as unknown as WebSocketScope;
+    assert.equal(putSocketScope(out, scope), 0);
     assert.equal(hexOf(out.bytes.subarray(wire.HEADER_BYTES, out.length)), vector.marshal);
   });
 }

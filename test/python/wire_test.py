@@ -3,7 +3,7 @@
 import marshal
 import unittest
 
-from support import VECTORS, wire
+from support import VECTORS, websocket, wire
 
 
 def pairs_of(pairs):
@@ -69,6 +69,22 @@ class Scopes(unittest.TestCase):
                     address(vector["server"]),
                 )
                 self.assertEqual(found, wanted)
+
+    def test_websockets(self):
+        for vector in VECTORS["socketScopes"]:
+            with self.subTest(vector["name"]):
+                scope = websocket.build_scope(bytes.fromhex(vector["marshal"]), {"a": 1})
+                wanted = {key: vector[key] for key in ("http_version", "scheme", "path", "root_path", "subprotocols")}
+                wanted["type"] = "websocket"
+                wanted["asgi"] = {"version": "3.0", "spec_version": "2.5"}
+                wanted["raw_path"] = vector["raw_path"].encode("latin-1")
+                wanted["query_string"] = vector["query_string"].encode("latin-1")
+                wanted["headers"] = pairs_of(vector["headers"])
+                wanted["client"] = address(vector["client"])
+                wanted["server"] = address(vector["server"])
+                wanted["state"] = {"a": 1}
+                wanted["extensions"] = {"websocket.http.response": {}}
+                self.assertEqual(scope, wanted)
 
     def test_trailers(self):
         vector = VECTORS["trailers"]

@@ -1,8 +1,8 @@
 /** WebSockets on a fake socket: what waits for whom, and what is given back. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CALL } from "../../src/asgi/call.ts";
 import type { Application, ReceiveEvent, Send } from "../../src/asgi/types.ts";
+import { WEBSOCKET_CALL, type WebSocketCall } from "../../src/asgi/websocket-call.ts";
 import { type Client, settle, Wired, type WiredOptions } from "../harness/fake-socket.ts";
 import {
   BINARY,
@@ -221,12 +221,84 @@ test("websocket: many pings of one turn get sixteen pongs and the last one's", a
   assert.equal(pongs[16], "99");
 });
 
-test("websocket: for an application that takes calls, as Python's, the handshake is answered 501 and logged", () => {
-  const app = Object.assign((() => {}) as Application, { [CALL]: () => assert.fail("it is not asked") });
-  const wired = new Wired(app);
+/** An application that is part of the server: it is told messages as bytes. */
+function openCall(options: WiredOptions = {}) {
+  const told: string[] = [];
+  let full = false;
+  let call!: WebSocketCall;
+  const take = (each: WebSocketCall): void => {
+    call = each;
+    each.listen({
+      get full() {
+        return full;
+      },
+      message: (isText, bytes, start, end) => {
+        told.push(`${isText ? "text" : "binary"} ${Buffer.from(bytes.subarray(start, end)).toString()}`);
+      },
+      ended: (code, reason) => void told.push(`ended ${code} ${reason}`),
+    });
+    void each.send({ type: "websocket.accept" });
+  };
+  const app = Object.assign((() => assert.fail("it is not asked")) as Application, { [WEBSOCKET_CALL]: take });
+  const wired = new Wired(app, options);
   const client = wired.connect();
   client.feed(handshake("/"));
-  assert.match(client.socket.text, /^HTTP\/1\.1 501 Not Implemented\r\n/);
-  assert.match(wired.logs("warning").join(), /WebSockets are not served for Python applications yet \(501\)/);
+  const headEnd = () => client.socket.text.indexOf("\r\n\r\n") + 4;
+  const first = () => parseServerFrame(client.socket.bytes.subarray(headEnd()))?.frame;
+  return { wired, client, call, told, first, fill: (now: boolean) => void (full = now) };
+}
+
+test("websocket: an application that takes calls is told messages as bytes, and the end", async () => {
+  const { client, told, wired } = openCall();
+  client.feed(Buffer.concat([frame(TEXT, "grüße"), frame(BINARY, "b"), frame(TEXT, ""), closeFrame(4001, "bye")]));
+  assert.deepEqual(told, ["text grüße", "binary b", "text ", "ended 4001 bye"]);
   assert.equal(wired.context.inFlight, 0);
+});
+
+test("websocket: an application that takes calls sends bytes, which it may change behind that", async () => {
+  const { call, first } = openCall();
+  const bytes = new TextEncoder().encode("<grüße>");
+  assert.equal(call.message(true, bytes, 1, bytes.length - 1), null);
+  bytes.fill(0);
+  await settle();
+  const sent = first()!;
+  assert.deepEqual([sent.opcode, textOf(sent)], [TEXT, "grüße"]);
+});
+
+test("websocket: what the socket does not take of such bytes is copied, and waited for", async () => {
+  const { call, client, first } = openCall();
+  await settle();
+  client.socket.take = () => 0;
+  const bytes = new Uint8Array(40_000).fill(7);
+  const sent = [call.message(false, bytes, 0, 40_000), call.message(true, bytes, 0, 100)];
+  bytes.fill(0);
+  await settle();
+  client.socket.take = (offered) => offered;
+  await client.socket.drain();
+  await settle();
+  assert.ok(sent.every((each) => each !== null));
+  await Promise.all(sent);
+  assert.deepEqual(first()?.payload, new Uint8Array(40_000).fill(7));
+});
+
+test("websocket: an application that takes calls and is full stops the reading, until it has room", async () => {
+  const { call, client, told, fill } = openCall();
+  fill(true);
+  client.feed(frame(TEXT, "a"));
+  client.feed(frame(TEXT, "b"));
+  assert.equal(client.socket.paused, true);
+  assert.deepEqual(told, []);
+  fill(false);
+  call.roomAgain();
+  assert.deepEqual(told, ["text a", "text b"]);
+  assert.equal(client.socket.paused, false);
+});
+
+test("websocket: an application that takes calls and fails closes with 1011", async () => {
+  const { call, first, told } = openCall();
+  call.raised(new Error("broken"));
+  await settle();
+  assert.equal(closeOf(first()!), "1011");
+  assert.equal(call.message(true, new Uint8Array(1), 0, 1), null, "nothing happens any more");
+  assert.deepEqual(told, []);
 });
