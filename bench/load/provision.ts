@@ -78,23 +78,37 @@ async function installEach(
   return failed;
 }
 
+interface Installation {
+  /** Package names with their versions. */
+  readonly packages: readonly string[];
+  nameOf(item: string): string;
+  prepare(directory: string): Promise<void>;
+  /** @returns why it failed */
+  install(directory: string, some: readonly string[]): Promise<string | undefined>;
+}
+
+/** What failed before is tried again, since it may have been the network; the rest stays as it is. */
 async function provision(
   name: string,
   version: string,
   progress: (line: string) => void,
-  fill: (directory: string) => Promise<Record<string, string>>,
+  { packages, nameOf, prepare, install }: Installation,
 ): Promise<Bare> {
   const directory = join(cacheDirectory(), `${name}-${digest(version)}`);
   const outcome = join(directory, OUTCOME);
+  let wanted = packages;
   if (existsSync(outcome)) {
     const failed = JSON.parse(readFileSync(outcome, "utf8")) as Record<string, string>;
-    // What failed may have been the network: try again.
-    if (Object.keys(failed).length === 0) return { directory, failed };
+    wanted = packages.filter((each) => failed[nameOf(each)] !== undefined);
+    if (wanted.length === 0) return { directory, failed };
+    progress(`Trying again to install ${wanted.join(", ")} ...`);
+  } else {
+    progress(`Installing the ${name} peers into ${directory} ...`);
+    rmSync(directory, { recursive: true, force: true });
+    mkdirSync(directory, { recursive: true });
+    await prepare(directory);
   }
-  progress(`Installing the ${name} peers into ${directory} ...`);
-  rmSync(directory, { recursive: true, force: true });
-  mkdirSync(directory, { recursive: true });
-  const failed = await fill(directory);
+  const failed = await installEach(wanted, nameOf, (some) => install(directory, some));
   writeFileSync(outcome, JSON.stringify(failed));
   return { directory, failed };
 }
@@ -109,17 +123,21 @@ let web: Promise<Bare> | undefined;
 export async function providePython(progress: (line: string) => void): Promise<Provision> {
   const text = readFileSync(REQUIREMENTS, "utf8");
   const interpreter = process.env.BENCH_PYTHON ?? "python3";
-  python ??= provision("python", `${interpreter}\n${text}`, progress, async (directory) => {
-    const problem = await run(interpreter, ["-m", "venv", join(directory, "venv")], ROOT);
-    if (problem !== undefined) throw new PlainError(`${interpreter} made no virtual environment: ${problem}`);
-    const program = join(directory, "venv/bin/python");
-    return installEach(requirementLines(text), packageOf, (some) =>
-      run(program, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...some], directory),
-    );
+  const programIn = (directory: string) => join(directory, "venv/bin/python");
+  python ??= provision("python", `${interpreter}\n${text}`, progress, {
+    packages: requirementLines(text),
+    nameOf: packageOf,
+    async prepare(directory) {
+      const problem = await run(interpreter, ["-m", "venv", join(directory, "venv")], ROOT);
+      if (problem !== undefined) throw new PlainError(`${interpreter} made no virtual environment: ${problem}`);
+    },
+    install: (directory, some) =>
+      run(programIn(directory), ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...some], directory),
   });
   const found = await python;
-  const program = join(found.directory, "venv/bin/python");
-  const version = execFileSync(program, ["--version"], { encoding: "utf8" }).trim().replace("Python ", "");
+  const version = execFileSync(programIn(found.directory), ["--version"], { encoding: "utf8" })
+    .trim()
+    .replace("Python ", "");
   const versions = { python: version, ...without(pinnedVersions(requirementLines(text)), found.failed) };
   return { ...found, versions };
 }
@@ -127,17 +145,17 @@ export async function providePython(progress: (line: string) => void): Promise<P
 /** The frameworks of the web rows, with the programs that use them beside their node_modules. */
 export async function provideWeb(progress: (line: string) => void): Promise<Provision> {
   const text = readFileSync(MANIFEST, "utf8");
-  web ??= provision("web", text, progress, async (directory) => {
-    const { name, type, dependencies } = JSON.parse(text) as Record<string, Record<string, string>>;
-    writeFileSync(join(directory, "package.json"), JSON.stringify({ name, type, private: true }));
-    const packages = Object.entries(dependencies).map(([each, version]) => `${each}@${version}`);
-    const nameOf = (item: string) => item.slice(0, item.lastIndexOf("@"));
-    return installEach(packages, nameOf, (some) =>
+  const { name, type, dependencies } = JSON.parse(text) as Record<string, Record<string, string>>;
+  web ??= provision("web", text, progress, {
+    packages: Object.entries(dependencies).map(([each, version]) => `${each}@${version}`),
+    nameOf: (item) => item.slice(0, item.lastIndexOf("@")),
+    async prepare(directory) {
+      writeFileSync(join(directory, "package.json"), JSON.stringify({ name, type, private: true }));
+    },
+    install: (directory, some) =>
       run("npm", ["install", "--no-audit", "--no-fund", "--save-exact", "--prefix", directory, ...some], directory),
-    );
   });
   const found = await web;
   cpSync(WEB_PEERS, found.directory, { recursive: true });
-  const { dependencies } = JSON.parse(text) as { dependencies: Record<string, string> };
   return { ...found, versions: without(dependencies, found.failed) };
 }

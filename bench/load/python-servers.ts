@@ -2,6 +2,7 @@
  * The servers of the Python rows, each in its best production configuration: uvloop, httptools, no access log, and as many
  * workers as pay on its cores. `--servers 'granian*1,granian*2'` compares other numbers of workers.
  */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { program, ROOT } from "./programs.ts";
 import type { Launch, RowServer, Site } from "./row-servers.ts";
@@ -22,6 +23,8 @@ const BACKLOG = "2048";
 const WSGI_THREADS = "1";
 /** gunicorn's gthread has a thread that accepts besides; with fewer it leaves its core idle. */
 const GTHREAD_THREADS = "4";
+const UWSGI_THREADS = "2";
+const RSGI_TARGET = "plain_rsgi:app";
 
 const isWsgi = (workload: Workload) => workload.app === "flask";
 const isAsgi = (workload: Workload) => workload.app !== "flask" && workload.app !== "web";
@@ -39,6 +42,40 @@ const address = (site: Site) => `127.0.0.1:${site.port}`;
 
 function peer(site: Site, module: string, ...args: string[]): Launch {
   return { command: [python(site), "-m", module, ...args, TARGETS[site.workload.app]], cwd: APPS };
+}
+
+const uvicorn = (site: Site, parser: "httptools" | "h11"): Launch =>
+  peer(
+    site,
+    "uvicorn",
+    ...["--host", "127.0.0.1", "--port", String(site.port), "--workers", peerWorkers(site)],
+    ...["--loop", "uvloop", "--http", parser, "--ws", "none", "--backlog", BACKLOG],
+    ...["--timeout-keep-alive", KEEP_ALIVE, "--no-access-log", "--log-level", "warning"],
+  );
+
+/** Its router keeps the connections and shares the requests out; a worker by itself serves one connection a thread. */
+const uwsgi = (site: Site): Launch => ({
+  command: [
+    ...[join(site.directory, "venv/bin/uwsgi"), "--http", address(site), "--http-keepalive", "--master"],
+    ...["--processes", peerWorkers(site), "--threads", UWSGI_THREADS, "--listen", String(listenBacklog())],
+    ...["--die-on-term", "--need-app", "--disable-logging", "--virtualenv", join(site.directory, "venv")],
+    ...["--module", TARGETS[site.workload.app]],
+  ],
+  cwd: APPS,
+});
+
+/** uWSGI refuses to start when it is to have more than the kernel grants. */
+function listenBacklog(): number {
+  try {
+    return Math.min(Number(BACKLOG), Number(readFileSync("/proc/sys/net/core/somaxconn", "utf8")));
+  } catch {
+    return 128;
+  }
+}
+
+/** The last word of a peer's command is its application. */
+function replaceTarget(launch: Launch, target: string): Launch {
+  return { ...launch, command: [...launch.command.slice(0, -1), target] };
 }
 
 const RUNTIMES = {
@@ -94,19 +131,23 @@ export const PYTHON_SERVERS: readonly RowServer[] = [
   {
     ...{ ...PEER, id: "uvicorn", title: "uvicorn", needs: ["uvicorn", "uvloop", "httptools"] },
     serves: isAsgi,
-    launch: (site) =>
-      peer(
-        site,
-        "uvicorn",
-        ...["--host", "127.0.0.1", "--port", String(site.port), "--workers", peerWorkers(site)],
-        ...["--loop", "uvloop", "--http", "httptools", "--ws", "none", "--backlog", BACKLOG],
-        ...["--timeout-keep-alive", KEEP_ALIVE, "--no-access-log", "--log-level", "warning"],
-      ),
+    launch: (site) => uvicorn(site, "httptools"),
+  },
+  {
+    ...{ ...PEER, id: "uvicorn-h11", title: "uvicorn, h11", needs: ["uvicorn", "uvloop"] },
+    serves: isAsgi,
+    launch: (site) => uvicorn(site, "h11"),
   },
   {
     ...{ ...PEER, id: "granian", title: "granian", needs: ["granian", "uvloop"] },
     serves: isAsgi,
     launch: (site) => granian(site, "--interface", "asgi", "--loop", "uvloop"),
+  },
+  {
+    ...{ ...PEER, id: "granian-rsgi", title: "granian, RSGI", needs: ["granian", "uvloop"] },
+    // Its own interface: no framework of the rows speaks it.
+    serves: (workload) => workload.app === "plain",
+    launch: (site) => replaceTarget(granian(site, "--interface", "rsgi", "--loop", "uvloop"), RSGI_TARGET),
   },
   {
     ...{ ...PEER, id: "gunicorn-uvicorn", title: "gunicorn, uvicorn's worker", needs: ["gunicorn", "uvicorn-worker"] },
@@ -131,6 +172,12 @@ export const PYTHON_SERVERS: readonly RowServer[] = [
       ),
   },
   {
+    ...{ ...PEER, id: "daphne", title: "daphne", needs: ["daphne"] },
+    serves: isAsgi,
+    // It is one process, on asyncio's own loop, whatever cores there are; it has no option for the backlog.
+    launch: (site) => peer(site, "daphne", ...["--bind", "127.0.0.1", "--port", String(site.port), "--verbosity", "0"]),
+  },
+  {
     ...{ ...PEER, id: "granian-wsgi", title: "granian, WSGI", needs: ["granian", "flask"] },
     serves: isWsgi,
     launch: (site) => granian(site, "--interface", "wsgi", "--blocking-threads", WSGI_THREADS),
@@ -139,5 +186,10 @@ export const PYTHON_SERVERS: readonly RowServer[] = [
     ...{ ...PEER, id: "gunicorn-gthread", title: "gunicorn, gthread", needs: ["gunicorn", "flask"] },
     serves: isWsgi,
     launch: (site) => gunicorn(site, "--worker-class", "gthread", "--threads", GTHREAD_THREADS),
+  },
+  {
+    ...{ ...PEER, id: "uwsgi", title: "uWSGI", needs: ["uwsgi", "flask"] },
+    serves: isWsgi,
+    launch: uwsgi,
   },
 ];
