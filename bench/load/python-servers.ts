@@ -172,7 +172,7 @@ export const PYTHON_SERVERS: readonly RowServer[] = [
       ),
   },
   {
-    ...{ ...PEER, id: "daphne", title: "daphne", needs: ["daphne"] },
+    ...{ ...PEER, id: "daphne", title: "daphne", needs: ["daphne"], workers: 1 },
     serves: isAsgi,
     // It is one process, on asyncio's own loop, whatever cores there are; it has no option for the backlog.
     launch: (site) => peer(site, "daphne", ...["--bind", "127.0.0.1", "--port", String(site.port), "--verbosity", "0"]),

@@ -80,8 +80,19 @@ test("every server says how it is started, on the port and with the workers that
       command.some((part) => part.includes("4321")),
       `${server.id} knows its port`,
     );
-    assert.equal(command[command.indexOf("--workers") + 1], "7", `${server.id} knows its workers`);
+    // daphne has but one process.
+    if (server.workers !== undefined) continue;
+    const at = command.findIndex((part) => part === "--workers" || part === "--processes");
+    assert.equal(command[at + 1], "7", `${server.id} knows its workers`);
   }
+});
+
+test("granian's own interface has an application of its own, for the plain rows alone", () => {
+  const rsgi = ROW_SERVERS.find((server) => server.id === "granian-rsgi")!;
+  const plain = WORKLOADS.find((each) => each.app === "plain")!;
+  const site = { workload: plain, port: 4321, cores: 1, workers: 1, fronts: undefined, directory: "/nowhere" };
+  assert.equal(rsgi.launch(site).command.at(-1), "plain_rsgi:app");
+  assert.deepEqual([...new Set(WORKLOADS.filter((each) => rsgi.serves(each)).map((each) => each.app))], ["plain"]);
 });
 
 test("a beginning names a family of servers, a part of a word does not", () => {
