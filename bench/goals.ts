@@ -2,6 +2,7 @@
  * What the project sets itself, and whether a run's figures reach it.
  */
 import { pythonOutcomes } from "./goals-python.ts";
+import { socketOutcomes } from "./goals-websocket.ts";
 import { ROW_SERVERS } from "./load/row-groups.ts";
 import { parseVariant, splitText } from "./load/row-servers.ts";
 import { EXTRA_SERVERS, SERVERS } from "./load/servers.ts";
@@ -189,5 +190,6 @@ export function outcomes(result: BenchResult): Outcome[] {
     ...idleOutcomes(result),
     ...memoryOutcomes(result),
     ...pythonOutcomes(result),
+    ...socketOutcomes(result),
   ];
 }

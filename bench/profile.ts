@@ -13,7 +13,7 @@ import { PlainError } from "../src/runtime/types.ts";
 import { sampleAllocations } from "./inspector.ts";
 import { cachedFile } from "./load/cache.ts";
 import { type LoadOptions, runLoad } from "./load/generator.ts";
-import { freePort, launchServer } from "./load/launch.ts";
+import { answers, freePort, launchServer } from "./load/launch.ts";
 import { allowedCpus, describeMachine, layoutFor } from "./load/machine.ts";
 import { programs, ROOT } from "./load/programs.ts";
 import { provide, serversOf } from "./load/row-groups.ts";
@@ -101,10 +101,10 @@ async function profiled(
   const env = { ...launch.env, PORT: String(port), BENCH_FILE: cachedFile("file-50kb.bin", FILE_BYTES, FILE_FILL) };
   const { signal } = new AbortController();
   const place = { cpus: layout.serverCpus, port, signal };
-  const server = await launchServer({ ...launch, command, env, title: spec.title }, place, workload.request);
+  const server = await launchServer({ ...launch, command, env, title: spec.title }, place, answers(workload.request));
   const tool = toolFor({ ...workload, exact: false }, programs().wrk === undefined ? ["autocannon"] : ["wrk"]);
   try {
-    if (tool === undefined || tool === "loop")
+    if (tool === undefined || tool === "loop" || tool === "socket")
       throw new PlainError("Only wrk sends this workload's requests, and it is not installed.");
     const load: LoadOptions = {
       url: `http://127.0.0.1:${port}${workload.request.path}`,

@@ -155,6 +155,8 @@ const HEAD = [
   "busy: server / generator",
 ];
 
+const SOCKET_HEAD = HEAD.map((title) => title.replace("requests/s", "messages/s"));
+
 function ratioRows(result: BenchResult, suite: string, ids: readonly string[]): string[][] {
   const rows: string[][] = [];
   for (const ours of ids.filter(isOurs)) {
@@ -228,7 +230,7 @@ function rowParts(result: BenchResult, suite: string): string[] {
   return [
     `### ${suite}`,
     `${about}; ${connections} connections, ${TOOL_TEXT[tool]}. ${cores === 1 ? "Server on core" : "Servers on cores"} ${serverCpus?.join(", ")}, load on ${generatorCpus?.join(", ")}.`,
-    table([HEAD, ...ids.map((id) => serverRow(id, samplesOf(result, suite, id)))]),
+    table([tool === "socket" ? SOCKET_HEAD : HEAD, ...ids.map((id) => serverRow(id, samplesOf(result, suite, id)))]),
     ...(ratios.length === 0
       ? []
       : [table([["ratio", "of medians", "per round (quartiles)", "CPU time per request"], ...ratios])]),

@@ -122,6 +122,33 @@ function idleSection(result: BenchResult): string[] {
   return ["### idle", table([head, ...rows])];
 }
 
+function idleSocketsSection(result: BenchResult): string[] {
+  const rows = Object.entries(result.idleSockets ?? {}).flatMap(([id, samples]) =>
+    [false, true].flatMap((compressed) => {
+      const these = samples.filter((sample) => sample.compressed === compressed);
+      if (these.length === 0) return [];
+      const agreed = these.every((sample) => sample.agreed === sample.connections);
+      return [
+        [
+          titleOf(id),
+          String(these[0].connections),
+          compressed ? (agreed ? "yes" : "offered, not agreed to") : "no",
+          withSpread(spread(these.map((sample) => sample.rssPerConnection)), whole),
+          withSpread(spread(these.map((sample) => sample.anonymousPerConnection)), whole),
+          megabytes(median(these.map((sample) => sample.idleRssBytes))),
+        ],
+      ];
+    }),
+  );
+  if (rows.length === 0) return [];
+  const head = ["server", "sockets", "compression", "RSS bytes each", "of them anonymous", "idle process MB"];
+  return [
+    "### idle WebSockets",
+    table([head, ...rows]),
+    "Each has exchanged one message of 2 KB, compressed where that was agreed upon. Above the process after 100 others that have gone; the kernel's buffers are not in it.",
+  ];
+}
+
 function memorySection(result: BenchResult): string[] {
   const rows = Object.entries(result.memory).flatMap(([id, samples]) =>
     [...new Set(samples.map((sample) => sample.transfer))].map((transfer) => {
@@ -166,6 +193,7 @@ export function renderReport(result: BenchResult): string {
     ...rowsSection(result),
     ...disturbance(result),
     ...idleSection(result),
+    ...idleSocketsSection(result),
     ...memorySection(result),
     ...microSection(result),
   ];

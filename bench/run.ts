@@ -18,6 +18,7 @@ import { ROW_SERVERS, serversOf } from "./load/row-groups.ts";
 import { isNamed, parseVariant, type RowServer, type Selection } from "./load/row-servers.ts";
 import { paceFor, rowName, runRow } from "./load/rows.ts";
 import { availableServers, EXTRA_SERVERS, SERVERS } from "./load/servers.ts";
+import { runSocketIdle, SOCKET_IDLE_SUITES, type SocketIdleSuite } from "./load/socket-idle.ts";
 import { provideTools, wantedTools } from "./load/tools.ts";
 import { runMemorySuite, TRANSFERS } from "./load/transfer.ts";
 import type { BenchContext, BenchResult, ServerSpec, Settings } from "./load/types.ts";
@@ -40,6 +41,14 @@ const BEFORE: Readonly<Record<string, Suite>> = {
   memory: runMemorySuite,
 };
 
+/** After the WebSocket rows. */
+const AFTER: Readonly<Record<string, Suite>> = Object.fromEntries(
+  (Object.keys(SOCKET_IDLE_SUITES) as SocketIdleSuite[]).map((suite) => [
+    suite,
+    (context: BenchContext) => runSocketIdle(context, suite),
+  ]),
+);
+
 async function runWorkload(context: BenchContext, workload: Workload): Promise<void> {
   for (const cores of coresOf(workload, context.settings.cores ?? [1])) {
     if (!context.signal.aborted) await runRow(context, workload, cores);
@@ -51,6 +60,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   ...Object.fromEntries(
     WORKLOADS.map((workload) => [workload.name, (context: BenchContext) => runWorkload(context, workload)]),
   ),
+  ...AFTER,
 };
 
 function readResult(path: string): BenchResult {
@@ -64,7 +74,9 @@ function readResult(path: string): BenchResult {
 /** What there is, and what each workload asks. */
 function listText(suites: readonly string[]): string {
   const ids = [...SERVERS, ...EXTRA_SERVERS].map((spec) => spec.id);
-  const group = (name: RowServer["group"]) => ROW_SERVERS.filter((spec) => spec.group === name).map((spec) => spec.id);
+  const group = (name: RowServer["group"]) => [
+    ...new Set(ROW_SERVERS.filter((spec) => spec.group === name).map((spec) => spec.id)),
+  ];
   const rows = WORKLOADS.filter((workload) => suites.includes(workload.name)).map(
     ({ name, about, connections }) => `  ${name.padEnd(22)} ${about}; ${connections} connections\n`,
   );
@@ -72,6 +84,7 @@ function listText(suites: readonly string[]): string {
     `Suites:  ${suites.join(", ")}\n`,
     `Servers: ${ids.join(", ")}\n`,
     `  of the web rows: ${group("web").join(", ")}\n`,
+    `  of the websocket rows: ${group("websocket").join(", ")}\n`,
     `  of the python rows: ${group("python").join(", ")}\n`,
     ...(rows.length === 0 ? [] : ["Rows:\n", ...rows]),
   ].join("");
@@ -107,7 +120,8 @@ async function chooseTools(
   suites: readonly string[],
 ): Promise<Pick<Choices, "tools" | "missingTools">> {
   const wanted = wantedTools(listOf("tools", values.tools));
-  if (!suites.some((suite) => suite.includes("/"))) return { tools: [], missingTools: {} };
+  const loads = (suite: string) => WORKLOADS.some(({ name, socket }) => name === suite && socket === undefined);
+  if (!suites.some((suite) => suite.startsWith("http/") || loads(suite))) return { tools: [], missingTools: {} };
   const missingTools = await provideTools(wanted, (line) => stderr.write(`${line}\n`));
   const tools = wanted.filter((tool) => programs()[tool] !== undefined);
   if (tools.length > 0) return { tools, missingTools };
@@ -141,6 +155,10 @@ function planOf({ settings, suites, tools, selection }: Choices, servers: readon
     }
     if (suite === "memory") {
       return [{ suite, turns: settings.memoryRounds * ours * TRANSFERS.length, secondsEach: MEMORY_TURN_SECONDS }];
+    }
+    if (suite in SOCKET_IDLE_SUITES) {
+      const count = serversOf(SOCKET_IDLE_SUITES[suite as SocketIdleSuite], selection).length;
+      return [{ suite, turns: settings.idleRounds * count * 2, secondsEach: IDLE_TURN_SECONDS }];
     }
     const workload = WORKLOADS.find((each) => each.name === suite);
     if (workload === undefined) {

@@ -29,7 +29,7 @@ export function isSettled(readings: readonly number[]): boolean {
   return Math.max(...last) - Math.min(...last) <= Math.max(...last) * SETTLE_TOLERANCE;
 }
 
-async function settledMemory(pid: number, signal: AbortSignal): Promise<Memory> {
+export async function settledMemory(pid: number, signal: AbortSignal): Promise<Memory> {
   const readings: number[] = [];
   let now = memory(pid);
   for (let waited = 0; waited < SETTLE_LIMIT_MS && !signal.aborted; waited += SETTLE_INTERVAL_MS) {

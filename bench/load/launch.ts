@@ -18,7 +18,7 @@ const POLL_MS = 50;
 const SETTLE_MS = 300;
 const OUTPUT_KEPT_CHARACTERS = 4_000;
 /** Sockets of the row with the most clients, and what a runtime needs itself. */
-const DESCRIPTORS = 8_192;
+const DESCRIPTORS = 12_000;
 
 export interface LaunchedServer {
   readonly pid: number;
@@ -62,16 +62,29 @@ async function stop(child: ChildProcess): Promise<void> {
   }
 }
 
+/** A probe that wants `request` answered, by anything but a status from 500. */
+export function answers(request: RequestSpec): (port: number) => Promise<void> {
+  return async (port) => {
+    const { status } = await ask(port, request);
+    if (status >= 500) throw new PlainError(`It answers with status ${status}.`);
+  };
+}
+
 /**
- * @param request asked for until it is answered
+ * @param probe asks the server for something; a rejection says that it is not ready
  * @throws PlainError with the end of the server's output when it does not come up
  */
 export async function launchServer(
   launch: Launch & { readonly title: string },
-  place: { readonly cpus: readonly number[]; readonly port: number; readonly signal: AbortSignal },
-  request: RequestSpec,
+  place: {
+    readonly cpus: readonly number[];
+    readonly port: number;
+    readonly signal: AbortSignal;
+    readonly descriptors?: number;
+  },
+  probe: (port: number) => Promise<unknown>,
 ): Promise<LaunchedServer> {
-  const script = `ulimit -n ${DESCRIPTORS} 2>/dev/null; exec taskset -c ${place.cpus.join(",")} "$@"`;
+  const script = `ulimit -n ${place.descriptors ?? DESCRIPTORS} 2>/dev/null; exec taskset -c ${place.cpus.join(",")} "$@"`;
   const child = spawn("/bin/sh", ["-c", script, "sh", ...launch.command], {
     cwd: launch.cwd ?? ROOT,
     env: { ...process.env, NODE_ENV: "production", DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1", ...launch.env },
@@ -93,12 +106,9 @@ export async function launchServer(
     !place.signal.aborted
   ) {
     try {
-      const answer = await ask(place.port, request);
-      if (answer.status < 500) {
-        await sleep(SETTLE_MS);
-        return { pid: child.pid!, port: place.port, stop: () => stop(child) };
-      }
-      problem = `It answers with status ${answer.status}. `;
+      await probe(place.port);
+      await sleep(SETTLE_MS);
+      return { pid: child.pid!, port: place.port, stop: () => stop(child) };
     } catch (error) {
       problem = `${(error as Error).message} `;
     }

@@ -15,10 +15,12 @@ const TARGETS: Readonly<Record<Workload["app"], string>> = {
   starlette: "starlette_app:app",
   flask: "flask_app:app",
   web: "",
+  socket: "",
+  "python-socket": "sockets:app",
 };
 /** Seconds; longer than any row, so that no server closes what the others keep. */
 const KEEP_ALIVE = "75";
-const BACKLOG = "2048";
+export const BACKLOG = "2048";
 /** Threads of a WSGI worker: the routes only compute, so that more would wait for the interpreter's lock. */
 const WSGI_THREADS = "1";
 /** gunicorn's gthread has a thread that accepts besides; with fewer it leaves its core idle. */
@@ -27,10 +29,10 @@ const UWSGI_THREADS = "2";
 const RSGI_TARGET = "plain_rsgi:app";
 
 const isWsgi = (workload: Workload) => workload.app === "flask";
-const isAsgi = (workload: Workload) => workload.app !== "flask" && workload.app !== "web";
+const isAsgi = ({ app }: Workload) => app === "plain" || app === "fastapi" || app === "starlette";
 
 /** One worker a core: what every peer's own documentation advises for applications that compute. */
-const peerWorkers = (site: Site) => String(site.workers ?? site.cores);
+export const peerWorkers = (site: Site) => String(site.workers ?? site.cores);
 
 /**
  * Ours has the front beside its workers. On one core they share it. See docs/benchmarks.md for how this was chosen.
@@ -38,9 +40,9 @@ const peerWorkers = (site: Site) => String(site.workers ?? site.cores);
 const ourWorkers = (site: Site) => String(site.workers ?? site.cores);
 
 const python = (site: Site) => join(site.directory, "venv/bin/python");
-const address = (site: Site) => `127.0.0.1:${site.port}`;
+export const address = (site: Site) => `127.0.0.1:${site.port}`;
 
-function peer(site: Site, module: string, ...args: string[]): Launch {
+export function peer(site: Site, module: string, ...args: string[]): Launch {
   return { command: [python(site), "-m", module, ...args, TARGETS[site.workload.app]], cwd: APPS };
 }
 
@@ -83,7 +85,7 @@ const RUNTIMES = {
   deno: ["run", "-A", "--unstable-net"],
 } as const;
 
-function ours(runtime: "bun" | "deno", site: Site): Launch {
+export function ours(runtime: "bun" | "deno", site: Site): Launch {
   const fronts = site.fronts === undefined ? [] : ["--fronts", String(site.fronts)];
   const threads = isWsgi(site.workload) ? ["--threads", WSGI_THREADS] : [];
   return {

@@ -2,24 +2,42 @@
  * The groups of workload rows: their servers, and where those are installed.
  */
 
+import { ROOT } from "./programs.ts";
 import { type Provision, providePython, provideWeb } from "./provision.ts";
 import { PYTHON_SERVERS } from "./python-servers.ts";
 import { parseVariant, type RowServer, type Selection, selectServers } from "./row-servers.ts";
+import { PYTHON_SOCKET_SERVERS, SOCKET_SERVERS } from "./socket-servers.ts";
 import { WEB_SERVERS } from "./web-servers.ts";
 import type { Workload } from "./workloads.ts";
 
-export const ROW_SERVERS: readonly RowServer[] = [...WEB_SERVERS, ...PYTHON_SERVERS];
+export const ROW_SERVERS: readonly RowServer[] = [
+  ...WEB_SERVERS,
+  ...PYTHON_SERVERS,
+  ...SOCKET_SERVERS,
+  ...PYTHON_SOCKET_SERVERS,
+];
 
-const isWeb = (workload: Workload) => workload.app === "web";
+const GROUPS: Readonly<Record<Workload["app"], readonly RowServer[]>> = {
+  web: WEB_SERVERS,
+  plain: PYTHON_SERVERS,
+  fastapi: PYTHON_SERVERS,
+  starlette: PYTHON_SERVERS,
+  flask: PYTHON_SERVERS,
+  socket: SOCKET_SERVERS,
+  "python-socket": PYTHON_SOCKET_SERVERS,
+};
 
 /** The servers of a workload's rows that the selection leaves. */
 export function serversOf(workload: Workload, selection: Selection): RowServer[] {
-  const group = isWeb(workload) ? WEB_SERVERS : PYTHON_SERVERS;
-  return selectServers(group, selection).filter(
+  return selectServers(GROUPS[workload.app], selection).filter(
     (server) => server.serves(workload) && (workload.servers?.includes(parseVariant(server.id).id) ?? true),
   );
 }
 
-export function provide(workload: Workload, progress: (line: string) => void): Promise<Provision> {
-  return isWeb(workload) ? provideWeb(progress) : providePython(progress);
+/** Everything that the WebSocket servers for TypeScript need comes with the tree. */
+const NOTHING: Provision = { directory: ROOT, failed: {}, versions: {} };
+
+export function provide({ app }: Workload, progress: (line: string) => void): Promise<Provision> {
+  if (app === "socket") return Promise.resolve(NOTHING);
+  return app === "web" ? provideWeb(progress) : providePython(progress);
 }

@@ -29,7 +29,7 @@ export interface Launch {
 export interface RowServer {
   readonly id: string;
   readonly title: string;
-  readonly group: "python" | "web";
+  readonly group: "python" | "web" | "websocket";
   readonly ours: boolean;
   /** Packages that must have been installed for it; the key "never" says why it can't be had at all. */
   readonly needs: readonly string[];

@@ -11,7 +11,7 @@ import { cacheDirectory, cachedFile } from "./cache.ts";
 import { besideCompanion } from "./companions.ts";
 import { type LoadOptions, type LoadRun, runLoad } from "./generator.ts";
 import { describeSample } from "./http.ts";
-import { freePort, type LaunchedServer, launchServer } from "./launch.ts";
+import { answers, freePort, type LaunchedServer, launchServer } from "./launch.ts";
 import { runLoop } from "./loop.ts";
 import { allowedCpus, type Layout, layoutFor } from "./machine.ts";
 import { runPaced } from "./paced.ts";
@@ -20,9 +20,10 @@ import type { Provision } from "./provision.ts";
 import { provide, serversOf } from "./row-groups.ts";
 import { type RowServer, type Split, splitsFor, splitText } from "./row-servers.ts";
 import { type RateChoice, rateFor } from "./schedule.ts";
+import { checkSocket, runSockets, speaksAt } from "./socket-load.ts";
 import { rotated } from "./stats.ts";
 import { toolFor } from "./tools.ts";
-import type { BenchContext, HttpSample, HttpSuiteResult, LoadTool, Settings } from "./types.ts";
+import type { BenchContext, HttpSample, HttpSuiteResult, Settings } from "./types.ts";
 import { FILE_BYTES, FILE_FILL, requestBytes, type Workload } from "./workloads.ts";
 
 /** Of the peak that has just been measured: busy, but with room to catch up. */
@@ -41,7 +42,7 @@ interface Row {
   readonly cores: number;
   readonly layout: Layout;
   readonly provision: Provision;
-  readonly tool: LoadTool | "loop";
+  readonly tool: HttpSample["tool"];
 }
 
 /** Writes the requests where request.lua reads them. */
@@ -58,26 +59,33 @@ function busySeconds(cpus: readonly number[]): number {
   return cpus.reduce((sum, cpu) => sum + coreBusySeconds(cpu), 0);
 }
 
-interface Before {
+/** What the kernel has counted by a moment. */
+interface Reading {
+  readonly atMs: number;
   readonly cores: number;
   readonly generator: number;
   readonly server: { readonly user: number; readonly system: number };
 }
 
-function readBefore({ layout }: Row, pid: number): Before {
+function read({ layout }: Row, pid: number): Reading {
   const { serverCpus, generatorCpus } = layout;
-  return { cores: busySeconds(serverCpus), generator: busySeconds(generatorCpus), server: cpuSeconds(pid) };
+  return {
+    atMs: performance.now(),
+    cores: busySeconds(serverCpus),
+    generator: busySeconds(generatorCpus),
+    server: cpuSeconds(pid),
+  };
 }
 
-function sampleOf(row: Row, pid: number, run: LoadRun, before: Before, round: number): HttpSample {
+function sampleOf(row: Row, pid: number, run: LoadRun, [before, after]: readonly Reading[], round: number): HttpSample {
   const { serverCpus, generatorCpus } = row.layout;
   if (startTime(pid) === undefined) throw new PlainError("The server ended during the load.");
-  const after = cpuSeconds(pid);
-  const { wallSeconds, utilisation, ...figures } = run;
-  const serverSystemSeconds = after.system - before.server.system;
-  const serverCpuSeconds = after.user - before.server.user + serverSystemSeconds;
-  const foreign = Math.max(0, busySeconds(serverCpus) - before.cores - serverCpuSeconds);
-  const generatorBusy = (busySeconds(generatorCpus) - before.generator) / (wallSeconds * generatorCpus.length);
+  const { wallSeconds: _, utilisation, ...figures } = run;
+  const elapsed = (after.atMs - before.atMs) / 1e3;
+  const serverSystemSeconds = after.server.system - before.server.system;
+  const serverCpuSeconds = after.server.user - before.server.user + serverSystemSeconds;
+  const foreign = Math.max(0, after.cores - before.cores - serverCpuSeconds);
+  const generatorBusy = (after.generator - before.generator) / (elapsed * generatorCpus.length);
   return {
     round,
     tool: row.tool,
@@ -86,7 +94,7 @@ function sampleOf(row: Row, pid: number, run: LoadRun, before: Before, round: nu
     serverSystemSeconds,
     serverUtilisation: serverCpuSeconds / (run.seconds * serverCpus.length),
     generatorUtilisation: utilisation,
-    foreignUtilisation: foreign / (wallSeconds * serverCpus.length),
+    foreignUtilisation: foreign / (elapsed * serverCpus.length),
     // Companions share the generator's cores and are no strangers there.
     generatorForeignUtilisation: row.workload.companion === undefined ? Math.max(0, generatorBusy - utilisation) : 0,
     peakRssBytes: peakResidentBytes(pid),
@@ -103,23 +111,37 @@ async function measure(
   round: number,
 ): Promise<HttpSample> {
   const { pid, port } = server;
-  if (row.tool === "loop") {
-    let before = readBefore(row, pid);
-    const run = await runLoop({ ...load, port, warmupSeconds, script: load.script ?? [] }, () => {
-      before = readBefore(row, pid);
-    });
-    return sampleOf(row, pid, run, before, round);
-  }
-  await runLoad(row.tool, { ...load, seconds: warmupSeconds });
-  const before = readBefore(row, pid);
-  return sampleOf(row, pid, await runLoad(row.tool, load), before, round);
+  let before = read(row, pid);
+  let after: Reading | undefined;
+  const started = () => {
+    before = read(row, pid);
+  };
+  const ended = () => {
+    after = read(row, pid);
+  };
+  const run = await loadOf(row, { ...load, port, warmupSeconds }, started, ended);
+  return sampleOf(row, pid, run, [before, after ?? read(row, pid)], round);
+}
+
+/** One load with the row's tool, `started` and `ended` being called around what counts. */
+async function loadOf(
+  { tool, workload }: Row,
+  load: LoadOptions & { readonly port: number; readonly warmupSeconds: number },
+  started: () => void,
+  ended: () => void,
+): Promise<LoadRun> {
+  if (tool === "socket") return runSockets(load, workload, started, ended);
+  if (tool === "loop") return runLoop({ ...load, script: load.script ?? [] }, started);
+  await runLoad(tool, { ...load, seconds: load.warmupSeconds });
+  started();
+  return runLoad(tool, load);
 }
 
 /** The rate of `--rate`, or the row's own. Connections that the request closes can't keep to one. */
 export function paceFor(workload: Workload, { rate }: Pick<Settings, "rate">): RateChoice | undefined {
   const closes = (workload.request.fields ?? []).some(([name]) => name === "Connection");
   const mixed = workload.mix?.request.fields?.some(([name]) => name === "Connection") ?? false;
-  if (rate === null || closes || mixed) return undefined;
+  if (rate === null || closes || mixed || workload.socket !== undefined) return undefined;
   return rate ?? (workload.paced ? { share: PACED_SHARE } : undefined);
 }
 
@@ -180,9 +202,11 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
   suite.commands![spec.id] = command.replaceAll(String(port), "PORT");
   const directory = mkdtempSync(join(tmpdir(), "ringcorn-bench-"));
   const named = { ...launch, title: spec.title, env: { ...env, ...launch.env } };
-  const server = await launchServer(named, { cpus: layout.serverCpus, port, signal }, workload.request);
+  const probe = workload.socket === undefined ? answers(workload.request) : speaksAt(workload.request.path);
+  const server = await launchServer(named, { cpus: layout.serverCpus, port, signal }, probe);
   try {
-    suite.answers[spec.id] ??= await checkWorkload(spec.title, port, workload);
+    const check = workload.socket === undefined ? checkWorkload : checkSocket;
+    suite.answers[spec.id] ??= await check(spec.title, port, workload);
     if (workload.mix !== undefined)
       await checkWorkload(spec.title, port, { ...workload, request: workload.mix.request });
     const load: LoadOptions = {
@@ -207,7 +231,7 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
 }
 
 /** Splits the servers of a row into those that are there and those that are not, which are noted once in the result. */
-function present(context: BenchContext, servers: readonly RowServer[], provision: Provision): RowServer[] {
+export function present(context: BenchContext, servers: readonly RowServer[], provision: Provision): RowServer[] {
   const { result } = context;
   result.missing ??= {};
   return servers.filter((server) => {

@@ -44,7 +44,8 @@ export function canSend(tool: LoadTool, { request, mix }: Workload): boolean {
  * The tool of a row: the first of those at hand that can send its request.
  * @returns undefined when none can
  */
-export function toolFor(workload: Workload, tools: readonly LoadTool[]): LoadTool | "loop" | undefined {
+export function toolFor(workload: Workload, tools: readonly LoadTool[]): ToolName | undefined {
+  if (workload.socket !== undefined) return "socket";
   if (workload.exact) return "loop";
   return TOOLS.find((tool) => tools.includes(tool) && canSend(tool, workload));
 }

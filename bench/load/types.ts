@@ -96,6 +96,14 @@ export interface IdleSample {
   readonly anonymousPerConnection: number;
 }
 
+/** The same of WebSockets. */
+export interface SocketIdleSample extends IdleSample {
+  /** permessage-deflate was offered on all of them. */
+  readonly compressed: boolean;
+  /** On so many the server agreed to it. */
+  readonly agreed: number;
+}
+
 export type TransferName = "upload" | "download" | "upload, slow app" | "download, slow reader";
 
 export interface MemorySample {
@@ -169,6 +177,8 @@ export interface BenchResult {
   missingTools?: Record<string, string>;
   http: Record<string, HttpSuiteResult>;
   idle: Record<string, IdleSample[]>;
+  /** Uncompressed and compressed samples together. */
+  idleSockets?: Record<string, SocketIdleSample[]>;
   memory: Record<string, MemorySample[]>;
   micro: MicroResult[];
   /** The fastest calibration beside the micro benchmarks, million steps a second, by runtime. */

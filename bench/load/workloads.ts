@@ -3,6 +3,7 @@
  * must give to it byte for byte, and how many connections ask.
  */
 import { type Companion, NOISE, SLOW_READERS, SLOW_UPLOADS } from "./companions.ts";
+import { PYTHON_SOCKET_WORKLOADS, SOCKET_WORKLOADS } from "./socket-workloads.ts";
 
 export interface RequestSpec {
   readonly method: "GET" | "POST";
@@ -13,12 +14,18 @@ export interface RequestSpec {
   readonly chunk?: number;
 }
 
+export interface SocketSpec {
+  /** `echo`: every connection's own messages come back; `broadcast`: one speaks, all hear it. */
+  readonly mode: "echo" | "broadcast";
+  readonly bytes: number;
+}
+
 export interface Workload {
   /** `group/what`. */
   readonly name: string;
   readonly about: string;
   /** Which of its applications a server is to serve. */
-  readonly app: "plain" | "fastapi" | "starlette" | "flask" | "web";
+  readonly app: "plain" | "fastapi" | "starlette" | "flask" | "web" | "socket" | "python-socket";
   readonly request: RequestSpec;
   /** The answer's body and media type. */
   readonly body: string;
@@ -32,6 +39,8 @@ export interface Workload {
   readonly mix?: { readonly request: RequestSpec; readonly every: number };
   /** The tail is the figure: loop-client.mjs asks, on connections that stand before the measurement begins. */
   readonly exact?: boolean;
+  /** A WebSocket row: the request is its handshake. */
+  readonly socket?: SocketSpec;
   /** What runs beside the load. */
   readonly companion?: Companion;
   /** Measured at a fixed rate besides, unless `--rate` says otherwise. */
@@ -247,7 +256,12 @@ export const WEB_WORKLOADS: readonly Workload[] = [
   },
 ];
 
-export const WORKLOADS: readonly Workload[] = [...WEB_WORKLOADS, ...PYTHON_WORKLOADS];
+export const WORKLOADS: readonly Workload[] = [
+  ...WEB_WORKLOADS,
+  ...PYTHON_WORKLOADS,
+  ...SOCKET_WORKLOADS,
+  ...PYTHON_SOCKET_WORKLOADS,
+];
 
 /** The request as it stands on the wire. */
 export function requestBytes(spec: RequestSpec, port: number): string {

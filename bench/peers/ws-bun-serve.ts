@@ -10,6 +10,7 @@ const server = Bun.serve<{ speaks: boolean }>({
     return upgraded ? undefined : new Response("a WebSocket, please", { status: 426 });
   },
   websocket: {
+    perMessageDeflate: process.env.BENCH_DEFLATE === "1",
     maxPayloadLength: 16 * 1024 * 1024,
     open(socket) {
       if (socket.data.speaks) socket.subscribe(TOPIC);

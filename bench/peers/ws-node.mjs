@@ -2,7 +2,11 @@
 import { WebSocketServer } from "ws";
 
 const listeners = new Set();
-const server = new WebSocketServer({ port: Number(process.argv[2]), host: "127.0.0.1", perMessageDeflate: false });
+const server = new WebSocketServer({
+  port: Number(process.argv[2]),
+  host: "127.0.0.1",
+  perMessageDeflate: process.env.BENCH_DEFLATE === "1",
+});
 server.on("connection", (socket, request) => {
   if (request.url === "/broadcast") {
     listeners.add(socket);
