@@ -67,6 +67,10 @@ export async function runMicroSuite(context: BenchContext): Promise<void> {
       if (report === undefined) continue;
       patience = Math.max(0, patience - report.waitedSeconds);
       fastest[runtime] = Math.max(fastest[runtime] ?? 0, report.fastest);
+      for (const each of report.missing) {
+        const [what, ...why] = each.split(": ");
+        result.missing = { ...result.missing, [what]: why.join(": ") };
+      }
       result.micro.push(...report.results.map((figures) => ({ suite: report.suite, runtime, ...figures })));
     }
   }

@@ -28,6 +28,8 @@ export interface MicroReport {
   readonly fastest: number;
   /** What waiting for the machine took. */
   readonly waitedSeconds: number;
+  /** What could not be measured, and why. */
+  readonly missing: readonly string[];
   readonly results: readonly MicroFigures[];
 }
 
@@ -138,8 +140,15 @@ function figuresOf({ unit, rounds }: Running, fastest: number, allocatedBytes: n
   };
 }
 
-/** Measures the cases in turns, and prints them. */
-export async function runMicro(suite: string, cases: readonly MicroCase[]): Promise<MicroReport | undefined> {
+/**
+ * Measures the cases in turns, and prints them.
+ * @param missing what could not be had, each with the reason
+ */
+export async function runMicro(
+  suite: string,
+  cases: readonly MicroCase[],
+  missing: readonly string[] = [],
+): Promise<MicroReport | undefined> {
   if (argv.includes(ALLOCATIONS_FLAG)) {
     console.log(JSON.stringify({ allocations: await allocationsHere(cases) }));
     return undefined;
@@ -160,11 +169,12 @@ export async function runMicro(suite: string, cases: readonly MicroCase[]): Prom
   const allocated = await allocationsOf(cases);
   tell("");
   const results = rows.map((row) => figuresOf(row, fastest, allocated[row.unit.name]));
-  const report: MicroReport = { suite, fastest, waitedSeconds: repeated.seconds, results };
+  const report: MicroReport = { suite, fastest, waitedSeconds: repeated.seconds, missing, results };
   if (json) console.log(JSON.stringify(report));
   else {
     console.log(`${suite} (calibration: at most ${Math.round(fastest)} M steps/s)`);
     for (const figures of results) console.log(`  ${formatFigures(figures)}`);
+    for (const each of missing) console.log(`  missing: ${each}`);
   }
   return report;
 }

@@ -139,6 +139,7 @@ test("a micro benchmark's report is found among what else it printed", () => {
     suite: "ring",
     fastest: 2,
     waitedSeconds: 0,
+    missing: [],
     results: [{ name: "take", p25Ns: 1, p50Ns: 2, p75Ns: 3 }],
   };
   assert.deepEqual(parseMicro(`Warning: x\n${JSON.stringify(report)}\n`), report);
