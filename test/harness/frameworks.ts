@@ -7,7 +7,7 @@ import type { Response as Answer } from "./response.ts";
 import { ROOT, type RuntimeName, type Server, sharedServer } from "./server.ts";
 
 const VENV = join(ROOT, ".venv", "bin", "python");
-const PYTHON = existsSync(VENV) ? VENV : "python3";
+export const PYTHON = existsSync(VENV) ? VENV : "python3";
 const APPS = join(ROOT, "test", "python", "apps");
 const RUNTIME: RuntimeName = "Bun" in globalThis ? "bun" : "deno";
 const hasPython = spawnSync(PYTHON, ["--version"]).status === 0;

@@ -8,6 +8,7 @@ import time
 
 VERSION = "v1"
 KEPT = []
+POURED = [0]
 
 
 async def answer(send, text):
@@ -41,9 +42,29 @@ async def stream(send):
         await asyncio.sleep(0.05)
 
 
+async def websocket(scope, receive, send):
+    """Says who it is, then echoes; `/deaf` receives nothing, `/pour` sends without end."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": json.dumps({"pid": os.getpid(), "version": VERSION})})
+    if scope["path"] == "/deaf":
+        await asyncio.Event().wait()
+    while scope["path"] == "/pour":
+        await send({"type": "websocket.send", "bytes": b"p" * 50_000})
+        POURED[0] += 1
+    while True:
+        event = await receive()
+        if event["type"] == "websocket.disconnect":
+            print("a WebSocket has ended with", event["code"], flush=True)
+            return
+        await send({**event, "type": "websocket.send"})
+
+
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
         raise NotImplementedError
+    if scope["type"] == "websocket":
+        return await websocket(scope, receive, send)
     number = float(scope["query_string"] or 0)
     path = scope["path"]
     if path == "/sleep":
@@ -59,6 +80,8 @@ async def app(scope, receive, send):
         await asyncio.sleep(10)
     elif path == "/large":
         return await answer(send, "x" * 250_000)
+    elif path == "/poured":
+        return await answer(send, str(POURED[0]))
     elif path == "/stream":
         await stream(send)
     await answer(send, json.dumps({"pid": os.getpid(), "version": VERSION}))
