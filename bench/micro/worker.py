@@ -134,6 +134,9 @@ class Sink:
         self.count += count
         return count
 
+    def recv_into(self, view):
+        raise BlockingIOError
+
     def fileno(self):
         return -1
 

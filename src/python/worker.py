@@ -32,6 +32,9 @@ if PACKAGE not in sys.modules:
 from _ringcorn import asgi, beat, lifespan, link, loops, target, wire  # noqa: E402 (the path comes first)
 
 CHANNEL = 3
+#: What the stream takes before the front reads; the system may allow less. With the usual
+#: 208 KB every second turn of large answers would end in a wait for the front.
+SEND_BYTES = 1024 * 1024
 #: After the stream's end: what the application's shutdown may take.
 LEAVE_SECONDS = 5.0
 
@@ -73,6 +76,9 @@ class Worker:
         self.sock = sock
         self.outlet = link.Outlet(loop, sock.dup())
         self.outlet.sock.setblocking(False)
+        # Where the system allows no such thing, it stays as it is.
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
         self.starter = loops.Starter(loop)
         self.requests = {}
         self.app = None

@@ -4,7 +4,7 @@ import asyncio
 import marshal
 import unittest
 
-from support import GENERATION, Bench, encoded_scope, response, run, turns, wire
+from support import GENERATION, Bench, encoded_scope, link, response, run, turns, wire
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 
@@ -80,6 +80,67 @@ class Reading(unittest.TestCase):
             self.assertEqual(bench.link._heads, {})
 
         with_bench(app, use)
+
+    def test_pieces_of_a_body_that_arrive_together_are_one_event(self):
+        seen = {}
+
+        async def app(scope, receive, send):
+            events = seen[scope["path"]] = [await receive()]
+            while events[-1]["more_body"]:
+                events.append(await receive())
+            await hello(scope, receive, send)
+
+        async def use(bench):
+            bench.receive(
+                Bench.head(1, 0, method="POST", path="/one"),
+                Bench.head(2, 0, method="POST", path="/two"),
+                Bench.record(wire.BODY, 0, 1, b"a" * 20_000),
+                Bench.record(wire.BODY, 0, 2, b"b" * 20_000),
+                Bench.record(wire.BODY, wire.LAST, 1, b"c" * 20_000),
+                # Of a request that the worker does not have any more.
+                Bench.record(wire.BODY, wire.LAST, 3, b"d"),
+            )
+            await turns()
+            bench.receive(Bench.record(wire.BODY, wire.LAST, 2, b""))
+            await turns()
+            one = {"type": "http.request", "body": b"a" * 20_000 + b"c" * 20_000, "more_body": False}
+            self.assertEqual(seen["/one"], [one])
+            self.assertEqual([event["body"] for event in seen["/two"]], [b"b" * 20_000, b""])
+            self.assertEqual([event["more_body"] for event in seen["/two"]], [True, False])
+
+        with_bench(app, use)
+
+    def test_after_a_large_read_what_comes_meanwhile_belongs_to_the_same_turn(self):
+        seen = []
+
+        async def app(scope, receive, send):
+            seen.append(await receive())
+            await hello(scope, receive, send)
+
+        async def use(bench):
+            most = wire.MOST_PAYLOAD_BYTES
+            first = Bench.record(wire.BODY, 0, 1, b"a" * most)
+            last = Bench.record(wire.BODY, wire.LAST, 1, b"b" * 5_000)
+            bench.sock.coming = [last[:3], last[3:4_000], last[4_000:], Bench.head(2)[:20], b""]
+            bench.receive(Bench.head(1, 0, method="POST"), first)
+            await turns()
+            whole = {"type": "http.request", "body": b"a" * most + b"b" * 5_000, "more_body": False}
+            self.assertTrue(seen == [whole])
+            self.assertEqual(bench.link._rest, 20)
+            self.assertEqual(bench.sock.coming, [])
+
+        with_bench(app, use)
+
+    def test_a_turn_reads_no_more_than_its_buffer_holds(self):
+        async def use(bench):
+            piece = Bench.record(wire.BODY, 0, 9, b"x" * wire.MOST_PAYLOAD_BYTES)
+            bench.sock.coming = [piece] * 100
+            bench.receive(piece)
+            taken = 100 - len(bench.sock.coming)
+            self.assertEqual(taken, -(-link.READ_BYTES // len(piece)) - 1)
+            self.assertEqual(bench.link._rest, 0)
+
+        with_bench(hello, use)
 
     def test_a_record_for_a_request_that_has_ended_is_dropped(self):
         async def use(bench):
