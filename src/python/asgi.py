@@ -171,6 +171,9 @@ class HttpRequest:
 
     def _raised(self, error):
         if self._failure is ClientDisconnected and comes_from(error, (ClientDisconnected, CancelledError)):
+            # The front may have nothing of it that it could refuse: it must be told the end.
+            if self._state != COMPLETE:
+                self._done(0, b"")
             return
         if isinstance(error, Exception) or not self.worker.leaving:
             logger.error("Exception in ASGI application", exc_info=error)

@@ -237,6 +237,9 @@ class WsgiRequest:
 
     def run(self, app):
         if self._gone:
+            # Before its turn came: the front waits for the end all the same.
+            self._complete = True
+            self._put(wire.DONE, 0, b"")
             return
         result = None
         try:

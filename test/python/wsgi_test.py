@@ -267,7 +267,7 @@ class Leaving(unittest.TestCase):
         request.disconnect(wire.GONE)
         site.bench.requests[1] = request
         site.bench.wsgi.jobs.put(request)
-        self.assertEqual((site.finish(), called), ([], []))
+        self.assertEqual((site.finish(), called), ([(wire.DONE, 0, 1, b"")], []))
 
 
 class Responses(unittest.TestCase):
