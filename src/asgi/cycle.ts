@@ -33,7 +33,7 @@ interface Persistence {
 export class HttpCycle extends ResponseSender implements HttpCall {
   /** Trailers of the complete request, when it had any. */
   requestTrailers: readonly HeaderPair[] | undefined = undefined;
-  /** The application has been told that its client is gone or has half-closed. */
+  /** The application has been told `http.disconnect`: its client has half-closed, or the server's time to stop is up. */
   toldOfEnd = false;
   protected readonly cycle = this;
   /** Made when `receive` first finds nothing. */

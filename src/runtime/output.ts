@@ -50,12 +50,14 @@ export class OutputStream {
     if (taken < bytes.length && !this.gone) this.enqueue(bytes.subarray(taken));
   }
 
-  /** Waits until the queue is written, at most FLUSH_LIMIT_MS. */
+  /** Waits until the queue is written, at most FLUSH_LIMIT_MS; then nothing more is written. */
   flush(): void {
     const deadline = performance.now() + FLUSH_LIMIT_MS;
-    while (this.queue.length > 0 && performance.now() < deadline) {
+    while (this.queue.length > 0) {
       this.drain();
-      if (this.queue.length > 0) sleep(RETRY_MS);
+      if (this.queue.length === 0) return;
+      if (performance.now() >= deadline) this.abandon();
+      else sleep(RETRY_MS);
     }
   }
 

@@ -90,8 +90,8 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
 
   responseFailed(cycle: HttpCycle, error: unknown): void {
     const wasCommitted = cycle.committed;
-    const wasGone = this.#inputDead || (this.peerEnded && cycle.toldOfEnd);
-    if (error !== undefined || !wasGone) responses.logApplicationError(this.context, cycle, error);
+    const wasTold = this.#inputDead || cycle.toldOfEnd;
+    if (error !== undefined || !wasTold) responses.logApplicationError(this.context, cycle, error);
     cycle.detach();
     if (wasCommitted) {
       this.requestEnded(cycle);
@@ -101,12 +101,12 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
       this.reset();
       return;
     }
-    const left = wasGone && error === undefined;
-    if (!left) cycle.status = 500;
+    // Who gives up behind a FIN owes the logs nothing, but the client may have half-closed only.
+    if (error !== undefined || !wasTold) cycle.status = 500;
     else if (this.#inputDead) cycle.status = 400;
+    else cycle.status = this.peerEnded ? 0 : 503;
     this.requestEnded(cycle);
     this.#cycle = null;
-    // The logs need not tell of who gave up behind a FIN, but that client may still read.
     this.answerAndFinish(cycle.status === 0 ? 500 : cycle.status, cycle.isHead);
   }
 

@@ -129,6 +129,23 @@ onEach((runtime) => {
     });
   });
 
+  test(`${runtime}: an app that gives up when it is told before the deadline: 503, and no complaint about it`, async () => {
+    const args = ["--timeout-graceful-shutdown", "10", "--timeout-graceful-notice", "9.8"];
+    await withServer(runtime, APP, args, async (server) => {
+      const client = await RawClient.connect(server.address);
+      await client.send("POST /sink?t=upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
+      await request(server.address, "/await?of=upload&what=first");
+      server.signal("SIGTERM");
+      const response = await client.response("POST");
+      assert.equal(response.status, 503);
+      assert.equal(field(response, "connection")?.toLowerCase(), "close");
+      assert.equal(await client.ended(), "fin");
+      assert.deepEqual(await server.ended(), { code: 0, signal: null });
+      assert.doesNotMatch(server.stderr, /ERROR/);
+      assert.match(server.stdout, /"POST \/sink\?t=upload HTTP\/1\.1" 503 /);
+    });
+  });
+
   test(`${runtime}: nothing hangs: an app that never answers ends with the deadline`, async () => {
     await withServer(runtime, APP, ["--timeout-graceful-shutdown", "0.4"], async (server) => {
       const client = await RawClient.connect(server.address);

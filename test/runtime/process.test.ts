@@ -1,7 +1,7 @@
 /** Children, the message pipe, signals and output, each in processes of their own. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -156,6 +156,19 @@ test("output to a reader that has left does no harm", async () => {
   child.stdout!.destroy();
   child.stderr!.resume();
   assert.equal(await exited(child), 3);
+});
+
+test("a reader that has stopped does not hold the end of the process back", async () => {
+  const directory = temporaryDirectory();
+  const pipe = join(directory.path, "pipe");
+  assert.equal(spawnSync("mkfifo", [pipe]).status, 0);
+  const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+  const [file, args] = command("print");
+  const quoted = [file, ...args].map((part) => `'${part}'`).join(" ");
+  const child = spawn("sh", ["-c", `exec ${quoted} exit 20000 > '${pipe}' 2> /dev/null`], { stdio: "ignore" });
+  assert.equal(await exited(child), 3);
+  closeSync(reader);
+  directory.remove();
 });
 
 test("output to a regular file", () => {

@@ -91,6 +91,24 @@ test("a body stops reading at its watermark, and not once it is whole: the end o
   assert.equal(client.socket.paused, false, "a request that waits behind it changes nothing");
 });
 
+for (const starts of [false, true]) {
+  test(`an application that gives up behind a FIN, its response ${starts ? "begun" : "not begun"}: 500, nothing logged`, async () => {
+    const wired = new Wired(async (_scope, receive, send) => {
+      if (starts) await send({ type: "http.response.start", status: 200, headers: [] });
+      while ((await receive()).type !== "http.disconnect");
+    });
+    const client = wired.connect();
+    await client.send(GET);
+    client.fin();
+    await settle();
+    assert.deepEqual(
+      responses(client.socket.bytes, true).map(({ status }) => status),
+      [500],
+    );
+    assert.deepEqual([wired.accessed, wired.logs("error")], [[], []]);
+  });
+}
+
 for (const [lingerBytes, pieces] of [
   [1024, [512, 512]],
   [1024, [1024]],
