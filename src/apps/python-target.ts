@@ -47,5 +47,6 @@ export async function pythonTarget(
   // A package without __init__.py, or one that is installed: nothing else has dots and an attribute.
   const parent = files.resolvePath(directory, match[1].split(".")[0]);
   const dotted = match[1].includes(".") && match[2] !== undefined;
-  return dotted || files.fileExists(`${parent}/__init__.py`) ? found : undefined;
+  // Behind a plain module a dot is a mistake for the colon, of which Python's side tells.
+  return dotted || files.fileExists(`${parent}/__init__.py`) || files.fileExists(`${parent}.py`) ? found : undefined;
 }

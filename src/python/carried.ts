@@ -37,7 +37,7 @@ export function loadOf(carried: readonly Carried[]): string {
 export function loadText(requests: number, sockets: number): string {
   const open = sockets === 0 ? "" : `${sockets} WebSockets`;
   if (requests === 0) return open;
-  return `${requests} requests in flight${open === "" ? "" : ` and ${open}`}`;
+  return `${requests} request${requests === 1 ? "" : "s"} in flight${open === "" ? "" : ` and ${open}`}`;
 }
 
 /** Completes the record at `start`, whose payload reaches to the end of `out`: several, where it is too long for one. */

@@ -297,7 +297,8 @@ export class WorkerPool implements HostOwner {
   #died(host: WorkerHost, load: string, why: string): void {
     const { facts, pid, readyAt } = host;
     if (facts === undefined) {
-      const failure = this.#failures.get(host) ?? `The Python worker ended while it was starting: ${why}.`;
+      const [program] = this.#options.command;
+      const failure = this.#failures.get(host) ?? `The Python worker (${program}) ended while it was starting: ${why}.`;
       this.#startFailed(failure, pid);
       return;
     }

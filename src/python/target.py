@@ -126,21 +126,37 @@ def load(target, app_dir, factory):
         app, shown = _default(module)
     else:
         app, shown = _attribute(module, path), f"{name}:{path}"
-    if factory or called:
+    if factory or called or _takes_nothing(app):
         if not callable(app):
             raise TargetError(
                 f"{shown} is a {type(app).__name__}, not a function that makes an application; leave --factory away."
             )
-        try:
-            app = app()
-        except BaseException as error:
-            raise TargetError(f"{shown} failed to make the application.", own_trace(error)) from None
+        app = _made(app, shown)
     if not callable(app):
         raise TargetError(
             f"{shown} is a {type(app).__name__}, which can't be called; an application "
             "is a function or an object with __call__."
         )
     return app, shown
+
+
+def _made(make, shown):
+    try:
+        app = make()
+    except BaseException as error:
+        raise TargetError(f"{shown} failed to make the application.", own_trace(error)) from None
+    if inspect.iscoroutine(app):
+        app.close()
+        raise TargetError(
+            f"{shown} is an async function; one that makes an application must be an ordinary one, and leave what has "
+            "to be awaited to the lifespan's startup."
+        )
+    return app
+
+
+def _takes_nothing(function):
+    """A function that needs no arguments is no application: it makes one. uvicorn takes it for that too."""
+    return inspect.isroutine(function) and _positional(function) == 0 and _accepts(function, 0)
 
 
 def _positional(function):
@@ -159,13 +175,39 @@ def interface_of(app):
     """ "asgi", "asgi2" or "wsgi", as the application's signature says."""
     if inspect.isclass(app):
         return "asgi" if hasattr(app, "__await__") else "asgi2"
-    call = app if inspect.isfunction(app) else type(app).__call__
-    if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(call):
+    if _is_async(app):
         return "asgi"
     count = _positional(app)
     if count == 2:
         return "wsgi"
     return "asgi2" if count == 1 else "asgi"
+
+
+def _is_async(app):
+    call = app if inspect.isfunction(app) else type(app).__call__
+    return inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(call)
+
+
+def check_interface(app, interface, shown):
+    """What can't be true of what --interface says. Raises TargetError."""
+    if interface == "wsgi" and _is_async(app):
+        raise TargetError(f"{shown} is an async application, which --interface wsgi can't serve; leave that away.")
+    if interface in ("asgi", "asgi2") and not inspect.isclass(app) and not _is_async(app):
+        accepted = {"asgi": 3, "asgi2": 1}[interface]
+        if _positional(app) == 2 and not _accepts(app, accepted):
+            raise TargetError(
+                f"{shown} takes two arguments, as WSGI applications do, which --interface {interface} can't serve; "
+                "leave that away."
+            )
+
+
+def _accepts(function, count):
+    """Whether so many positional arguments can be given."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def as_asgi3(app):

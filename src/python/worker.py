@@ -37,6 +37,7 @@ CHANNEL = 3
 SEND_BYTES = 1024 * 1024
 #: After the stream's end: what the application's shutdown may take.
 LEAVE_SECONDS = 5.0
+OLDEST_PYTHON = (3, 9)
 
 
 def read_hello(sock):
@@ -167,6 +168,7 @@ class Worker:
         interface = settings.get("interface", "auto")
         if interface == "auto":
             interface = target.interface_of(app)
+        target.check_interface(app, interface, shown)
         self.interface = interface
         if interface == "asgi2":
             app = target.as_asgi3(app)
@@ -225,6 +227,10 @@ class Worker:
         return 0 if problem is None else 1
 
 
+class TooOld(Exception):
+    """This Python lacks what the worker uses."""
+
+
 def configure_logging(path):
     """--log-config: JSON, YAML (with PyYAML) or fileConfig's format."""
     import logging.config
@@ -274,15 +280,23 @@ def main():
         signal.signal(getattr(signal, name), lambda *_: None)
     warm_up(sys.argv)
     settings, generation = read_hello(sock)
+    if settings.get("reload"):
+        from _ringcorn import bytecode
+
+        bytecode.leave_out_what_is_new()
     # The folder of this file must not answer the application's imports.
     if sys.path and os.path.abspath(sys.path[0]) == _HERE:
         del sys.path[0]
     steady_output()
     failed = None
     try:
+        if sys.version_info < OLDEST_PYTHON:
+            raise TooOld()
         if settings.get("logConfig"):
             configure_logging(settings["logConfig"])
         loop, loop_name = loops.new_loop(settings.get("loop", "auto"))
+    except TooOld:
+        failed = f"{sys.executable} is Python {sys.version.split()[0]}; take 3.9 or later, with --python."
     except ImportError as error:
         failed = (
             f"{sys.executable} does not have the package {error.name}; install it "

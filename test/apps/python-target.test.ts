@@ -25,6 +25,7 @@ const CASES: readonly (readonly [string, string | undefined, string?])[] = [
   ["pack.asgi:application", "pack.asgi:application"],
   ["pack.misspelt:application", "pack.misspelt:application"],
   ["installed.package:app", "installed.package:app"],
+  ["main.app", "main.app"],
   ["main.py", "main"],
   ["./main.py:app", "main:app"],
   ["src/inner.py:app", "inner:app", "src"],

@@ -226,7 +226,7 @@ test("a stuck worker is replaced at once, and told of in one line", async () => 
   assert.equal(client.status, 502);
   assert.equal(bench.workers.length, 3);
   assert.equal(bench.log.length, 1, bench.log.join("\n"));
-  assert.match(bench.log[0], /^Worker 1000 is stuck: .* 60 s .* with 1 requests in flight\.$/);
+  assert.match(bench.log[0], /^Worker 1000 is stuck: .* 60 s .* with 1 request in flight\.$/);
   await end(bench);
 });
 

@@ -5,6 +5,7 @@ import functools
 import sys
 import textwrap
 import unittest
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -54,6 +55,29 @@ class Interface(unittest.TestCase):
             with self.subTest(app):
                 self.assertEqual(target.interface_of(app), wanted)
 
+    def test_what_is_asked_for_must_be_possible(self):
+        for app, interface, part in (
+            (asgi_app, "wsgi", "is an async application, which --interface wsgi can't serve"),
+            (Callable3(), "wsgi", "is an async application"),
+            (wsgi_app, "asgi", "takes two arguments, as WSGI applications do, which --interface asgi can't serve"),
+            (Wsgi(), "asgi2", "takes two arguments"),
+        ):
+            with self.subTest((app, interface)), self.assertRaises(target.TargetError) as caught:
+                target.check_interface(app, interface, "main:app")
+            self.assertIn(f"main:app {part}", caught.exception.sentence)
+        for app, interface in (
+            (asgi_app, "asgi"),
+            (wsgi_app, "wsgi"),
+            (Wsgi(), "wsgi"),
+            (curried, "asgi2"),
+            (Callable2, "asgi2"),
+            (Callable2, "asgi"),
+            (lambda *args: None, "wsgi"),
+            (lambda scope, receive, send=None: None, "asgi"),
+            (asgi_app, "auto"),
+        ):
+            target.check_interface(app, interface, "main:app")
+
 
 class Load(unittest.TestCase):
     def setUp(self):
@@ -80,17 +104,29 @@ class Load(unittest.TestCase):
         return caught.exception
 
     def test_what_a_target_may_be(self):
-        text = "def app(): return 'app'\nclass Box: app = staticmethod(app)\n"
+        text = "def app(scope): return 'app'\nclass Box: app = staticmethod(app)\n"
         for wanted in ("t1:app", "t1", "t1:Box.app"):
             with self.subTest(wanted):
                 app, _ = self.load(wanted, t1=text)
-                self.assertEqual(app(), "app")
+                self.assertEqual(app({}), "app")
 
     def test_factories(self):
         text = "def make():\n    def app(s): pass\n    return app\n"
         for wanted, factory in (("t2:make", True), ("t2:make()", False)):
             app, _ = self.load(wanted, factory, t2=text)
             self.assertEqual(app.__name__, "app")
+
+    def test_a_function_that_needs_no_arguments_is_a_factory(self):
+        text = "def app(s): pass\ndef make(debug=False): return app\ndef any(*args): pass\nmakes = lambda: app\n"
+        for wanted, found in (("make", "app"), ("makes", "app"), ("any", "any"), ("app", "app")):
+            with self.subTest(wanted):
+                self.assertEqual(self.load(f"t9:{wanted}", t9=text)[0].__name__, found)
+
+    def test_an_async_factory_is_refused_without_a_warning(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            error = self.fails("t10:make()", t10="async def make(): pass\n")
+        self.assertIn("t10:make is an async function", error.sentence)
 
     def test_a_package_with_an_asgi_module(self):
         files = {"t3__asgi": "def application(s): pass\n"}
@@ -100,7 +136,7 @@ class Load(unittest.TestCase):
         self.assertEqual((app.__name__, shown), ("application", "t3.asgi:application"))
 
     def test_mistakes_are_one_sentence(self):
-        text = "def app(): pass\nnumber = 5\n"
+        text = "def app(scope): pass\nnumber = 5\n"
         for wanted, factory, part in (
             ("t4:ap", False, "did you mean t4:app?"),
             ("t4:number", False, "can't be called"),
