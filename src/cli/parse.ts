@@ -18,7 +18,7 @@ export interface ParseSettings {
 }
 
 const DESCRIPTION = "Serves an ASGI application over HTTP.";
-const APP_HELP = "./app.ts, ./app.ts:name, or nothing for the built-in demo";
+const APP_HELP = "./app.ts, ./app.ts:name, main:app for Python, or nothing for the built-in demo";
 const FOOTER = `Each option can be set in the environment too: --reload-dir as RINGCORN_RELOAD_DIR (a list: a,b).
 Sizes are bytes, or 16k, 4m, 1g. Signals: SIGINT and SIGTERM stop gracefully, a second one at once;
 with Python, --workers, --reload or --limit-max-requests SIGHUP replaces the workers one by one,
@@ -159,7 +159,7 @@ export function optionsDocument(): string {
     "# Options",
     "",
     "`ringcorn [options] [app]`: the application is a path such as `./app.ts`, or `./app.ts:name` for a named export;",
-    "without it the built-in demo is served. `RINGCORN_APP` names it in the environment.",
+    "or `main:app` for a Python module; without it the built-in demo is served. `RINGCORN_APP` names it in the environment.",
     "",
     "The command line comes before the environment, the environment before the default. Lists in the environment are",
     "written with commas (`RINGCORN_HEADER`: one field per line); switches are `1`, `true`, `yes`, `on` or `0`, `false`,",

@@ -1,5 +1,6 @@
 /** Responses that come from the server itself through the ordinary cycle, and the log of applications' mistakes. */
 
+import { callOf } from "../asgi/call.ts";
 import type { HttpCycle } from "../asgi/cycle.ts";
 import { ClientDisconnected } from "../asgi/errors.ts";
 import type { Application, SentHeader } from "../asgi/types.ts";
@@ -78,12 +79,14 @@ export function logBadInput({ logger }: LogContext, socket: Socket, { status, me
 }
 
 /** One entry per failed request: what was asked, and the application's own trace. */
-export function logApplicationError({ logger, runtime }: LogContext, cycle: Named, error: unknown): void {
+export function logApplicationError(context: LogContext & Pick<ServerContext, "app">, cycle: Named, error: unknown) {
+  const { logger, runtime, app } = context;
   const request = `${cycle.method} ${escapeForLog(targetOf(cycle, runtime))}`;
   if (error instanceof ClientDisconnected) logger.debug(`the client of ${request} has disconnected`);
   else if (error === undefined) {
     const what = cycle.status === 0 ? "starting its response" : "completing its response";
-    logger.error(`the application returned without ${what} to ${request}`);
+    const hint = app.length === 0 && callOf(app) === undefined ? "; if it is a factory, start with --factory" : "";
+    logger.error(`the application returned without ${what} to ${request}${hint}`);
   } else logger.error(`the application failed on ${request}\n${describe(error)}`);
 }
 

@@ -283,6 +283,19 @@ test("an error that was refused to one request is not told of a later one", asyn
   assert.match(wired.logs("error").join(), /returned without starting its response to GET \/silent/);
 });
 
+for (const [name, app, hinted] of [
+  ["without parameters", () => Promise.resolve(), true],
+  ["with parameters", async (_scope: unknown) => {}, false],
+] as const) {
+  test(`an application ${name} that answers nothing: the log ${hinted ? "asks" : "does not ask"} for --factory`, async () => {
+    const wired = new Wired(app as Application);
+    const client = wired.connect();
+    await client.send(get("/"));
+    assert.deepEqual(texts(client), ["Internal Server Error\n"]);
+    assert.equal(/; if it is a factory, start with --factory$/.test(wired.logs("error").join()), hinted);
+  });
+}
+
 test("each access log line has its own request's facts, whatever is kept of others", async () => {
   const wired = new Wired(
     async (scope, _receive, send) => {
