@@ -145,6 +145,7 @@ const EXAMPLE_RUNS: readonly Example[] = [
     needs: "starlette",
     answers: { "GET /": /Starlette/, "POST /echo": /1000/, "GET /static/starlette_app.py": /StaticFiles\(directory/ },
   },
+  { target: "chat:app", needs: "fastapi", answers: { "GET /": /new WebSocket\(/ } },
   { target: "quart_app:app", needs: "quart", answers: { "GET /": /Quart/, "POST /echo": /1000/ } },
   {
     target: "flask_app:app",
@@ -163,25 +164,29 @@ const EXAMPLE_RUNS: readonly Example[] = [
   },
 ];
 
+async function answersAll(server: Server, answers: Example["answers"]): Promise<void> {
+  for (const [request, pattern] of Object.entries(answers)) {
+    const [method, path] = request.split(" ");
+    const body = method === "POST" ? "x".repeat(1000) : undefined;
+    const headers = { "content-type": "application/octet-stream" };
+    const ask = () => text(server, path, { method, body, headers });
+    let answer = await ask();
+    // What a background task does is seen a moment after the answer that started it.
+    for (let i = 0; i < RETRIES && method === "GET" && !pattern.test(answer); i++) {
+      await pause(RETRY_MS);
+      answer = await ask();
+    }
+    assert.match(answer, pattern, request);
+  }
+}
+
 for (const { target, needs, answers } of EXAMPLE_RUNS) {
   const missing = needs === undefined || has(needs) ? false : `${needs} is not installed`;
-  const run = () =>
-    withServer("bun", target, ["--app-dir", EXAMPLES, "--python", PYTHON], async (server) => {
-      for (const [request, pattern] of Object.entries(answers)) {
-        const [method, path] = request.split(" ");
-        const body = method === "POST" ? "x".repeat(1000) : undefined;
-        const headers = { "content-type": "application/octet-stream" };
-        const ask = () => text(server, path, { method, body, headers });
-        let answer = await ask();
-        // What a background task does is seen a moment after the answer that started it.
-        for (let i = 0; i < RETRIES && method === "GET" && !pattern.test(answer); i++) {
-          await pause(RETRY_MS);
-          answer = await ask();
-        }
-        assert.match(answer, pattern, request);
-      }
-    });
-  check(`the example ${target} answers`, run, hasPython ? missing : "Python is not installed");
+  onEach((runtime) => {
+    const run = () =>
+      withServer(runtime, target, ["--app-dir", EXAMPLES, "--python", PYTHON], (server) => answersAll(server, answers));
+    check(`${runtime}: the example ${target} answers`, run, hasPython ? missing : "Python is not installed");
+  });
 }
 
 test("every Python example is run", () => {
