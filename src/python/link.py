@@ -268,7 +268,7 @@ class Link(asyncio.BufferedProtocol):
             if kind == WS_MESSAGE:
                 socket = requests.get(request_id)
                 if socket is not None:
-                    socket.message(flags, bytes(view[start:stop]))
+                    socket.message(flags, view[start:stop])
                     # Its task is woken behind this turn, and what it sends leaves behind that.
                     starter.queued = True
                 continue

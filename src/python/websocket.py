@@ -100,6 +100,7 @@ class Socket:
         "_taken",
         "_credit",
         "_backlog",
+        "_receiver",
         "_waiters",
         #
         "_part_cost",
@@ -120,7 +121,7 @@ class Socket:
         #: Code and reason of what `receive` ends with, once it is known.
         self._end = None
         self._connect_due = True
-        #: (whether it is a text, its bytes, what it cost)
+        #: (event, what it cost)
         self._queue = deque()
         #: Of a message that has not come whole.
         self._parts = None
@@ -129,6 +130,8 @@ class Socket:
         self._credit = wire.WINDOW_BYTES
         #: Messages that wait for credit: [flags, bytes, where the rest begins].
         self._backlog = None
+        #: Who waits in `receive`; others, and those who wait in `send`, are among the waiters.
+        self._receiver = None
         self._waiters = None
 
     async def run(self, app):
@@ -177,15 +180,27 @@ class Socket:
     # ---- from the front --------------------------------------------------------
 
     def message(self, flags, payload):
+        """`payload` is the link's to use again."""
         cost = len(payload) + ENTRY_BYTES
         if flags & MORE or self._parts is not None:
-            self._part(flags, payload, cost)
+            payload, cost = self._joined(flags, bytes(payload), cost)
+            if payload is None:
+                return
+        if flags & TEXT:
+            event = {"type": "websocket.receive", "text": str(payload, "utf-8"), "bytes": None}
         else:
-            self._queue.append((flags & TEXT, payload, cost))
+            event = {"type": "websocket.receive", "bytes": bytes(payload), "text": None}
+        self._queue.append((event, cost))
+        receiver = self._receiver
+        if receiver is not None:
+            self._receiver = None
+            if not receiver.done():
+                receiver.set_result(None)
         if self._waiters is not None:
             self._wake()
 
-    def _part(self, flags, payload, cost):
+    def _joined(self, flags, payload, cost):
+        """(the whole message, what of its cost is not paid), or (None, 0) while there is more to come."""
         parts = self._parts
         if parts is None:
             parts = self._parts = []
@@ -194,9 +209,9 @@ class Socket:
         self._part_cost += cost
         if flags & MORE:
             self._credit_parts()
-            return
+            return None, 0
         self._parts = None
-        self._queue.append((flags & TEXT, b"".join(parts), self._part_cost))
+        return b"".join(parts), self._part_cost
 
     def _credit_parts(self):
         """A message may be larger than the window: its parts are paid once nothing else waits to be received."""
@@ -240,6 +255,11 @@ class Socket:
             self._pump()
 
     def _wake(self):
+        receiver = self._receiver
+        if receiver is not None:
+            self._receiver = None
+            if not receiver.done():
+                receiver.set_result(None)
         waiters = self._waiters
         if waiters is not None:
             self._waiters = None
@@ -273,8 +293,14 @@ class Socket:
             if self._end is not None:
                 code, reason = self._end
                 return {"type": "websocket.disconnect", "code": code, "reason": reason}
-            await self._changed()
-        is_text, payload, cost = queue.popleft()
+            receiver = self._receiver
+            if receiver is None or receiver.done():
+                receiver = self._receiver = self.worker.loop.create_future()
+                await receiver
+            else:
+                # Another task receives too.
+                await self._changed()
+        event, cost = queue.popleft()
         taken = self._taken + cost
         if taken >= CREDIT_BYTES:
             self._give_credit(taken)
@@ -282,9 +308,7 @@ class Socket:
         self._taken = taken
         if self._parts is not None:
             self._credit_parts()
-        if is_text:
-            return {"type": "websocket.receive", "text": payload.decode(), "bytes": None}
-        return {"type": "websocket.receive", "bytes": payload, "text": None}
+        return event
 
     def _give_credit(self, count):
         worker = self.worker
@@ -303,7 +327,11 @@ class Socket:
         if kind == "websocket.send":
             if self._state != OPEN:
                 raise self._unexpected(kind)
-            flags, payload = payload_of(message)
+            text = message.get("text")
+            if isinstance(text, str) and message.get("bytes") is None:
+                flags, payload = TEXT, text.encode()
+            else:
+                flags, payload = 0, bytes_of(message)
             size = len(payload)
             worker = self.worker
             outlet = worker.outlet
@@ -421,16 +449,11 @@ class Socket:
             self._state = CLOSED
 
 
-def payload_of(message):
-    """(flags, bytes) of a websocket.send event: exactly one of text and bytes."""
+def bytes_of(message):
+    """Of a websocket.send event that has no text. A copy of what can change: it must not do so before it has left."""
     data = message.get("bytes")
-    text = message.get("text")
-    if data is None:
-        if isinstance(text, str):
-            return TEXT, text.encode()
-    elif text is None and isinstance(data, (bytes, bytearray, memoryview)):
-        # A copy of what can change: it must not do so before it has left.
-        return 0, bytes(data)
+    if message.get("text") is None and isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
     raise RuntimeError("websocket.send: exactly one of text (a string) and bytes must be given.")
 
 

@@ -508,6 +508,31 @@ class Tasks(unittest.TestCase):
 
         with_app(app, use)
 
+    def test_two_tasks_that_receive_get_a_message_each(self):
+        got = []
+
+        async def app(scope, receive, send):
+            await receive()
+            await send(ACCEPT)
+
+            async def one():
+                got.append((await receive())["text"])
+
+            await asyncio.gather(one(), one())
+            got.append((await receive())["code"])
+
+        async def use(bench):
+            bench.socket()
+            await turns()
+            bench.receive(message("a"))
+            await turns()
+            self.assertEqual(got, ["a"])
+            bench.receive(message("b"), closed(1000))
+            await turns()
+            self.assertEqual(got, ["a", "b", 1000])
+
+        with_app(app, use)
+
 
 if __name__ == "__main__":
     unittest.main()
