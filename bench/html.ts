@@ -3,11 +3,12 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Curve, curvesOf } from "./curves.ts";
 import { preferredTool, requestsPerSecond, samplesOf, titleOf } from "./goals.ts";
 import { ROOT } from "./load/programs.ts";
 import { SERVERS } from "./load/servers.ts";
 import { median, type Spread, spread } from "./load/stats.ts";
-import type { BenchResult, HttpSample } from "./load/types.ts";
+import type { BenchResult, HttpSample, PacedFigures } from "./load/types.ts";
 import { renderReport } from "./report.ts";
 import { isOurs, orderedIds } from "./report-rows.ts";
 
@@ -67,6 +68,33 @@ function rowChart(result: BenchResult, suite: string): RowChart {
   };
 }
 
+/** The same servers at a fixed rate, where they were asked so. */
+function pacedChart(result: BenchResult, suite: string): RowChart {
+  const servers = orderedIds(result, suite).flatMap((id): ChartServer[] => {
+    const found = samplesOf(result, suite, id).flatMap((sample) => sample.paced ?? []);
+    if (found.length === 0) return [];
+    const milliseconds = (of: (sample: PacedFigures) => number) =>
+      median(found.map((sample) => of(sample) ?? Number.NaN)) / 1e3;
+    return [
+      {
+        title: titleOf(id),
+        ours: isOurServer(id),
+        rate: spread(found.map((sample) => sample.requestsPerSecond)),
+        p50: milliseconds((sample) => sample.p50Us),
+        p99: milliseconds((sample) => sample.p99Us),
+        p999: milliseconds((sample) => sample.p999Us),
+      },
+    ];
+  });
+  return { servers };
+}
+
+/** The heading of a suite's table; the suites http have one for each tool, and their charts stand at the first. */
+function headingOf(result: BenchResult, suite: string): string {
+  const { cores, samples } = result.http[suite];
+  return cores === undefined ? `${suite}, ${preferredTool(Object.values(samples).flat())}` : suite;
+}
+
 /** Workloads that were run on several numbers of cores. */
 export function scalingCharts(result: BenchResult): Map<string, ScalingChart> {
   const byWorkload = new Map<string, Map<number, string>>();
@@ -121,14 +149,31 @@ export function markdownToHtml(markdown: string): string {
     .join("\n");
 }
 
+/** A curve's points as medians; its axis has a place for each, as they were measured. */
+interface CurveChart {
+  readonly title: string;
+  readonly labels: readonly string[];
+  readonly lines: readonly { readonly title: string; readonly values: readonly (number | null)[] }[];
+}
+
+type AnyChart = RowChart | ScalingChart | CurveChart;
+
+function curveChart({ by, labels, lines }: Curve): CurveChart {
+  return {
+    title: `Processor time of a request, microseconds (logarithmic), by ${by}`,
+    labels,
+    lines: lines.map(({ title, points }) => ({ title, values: points.map((point) => point?.median ?? null) })),
+  };
+}
+
 interface Drawn {
-  readonly charts: (RowChart | ScalingChart)[];
-  /** Suite to the canvases below its heading. */
+  readonly charts: AnyChart[];
+  /** Heading to the canvases below its heading. */
   readonly canvases: Map<string, string>;
 }
 
 function draw(result: BenchResult): Drawn {
-  const charts: (RowChart | ScalingChart)[] = [];
+  const charts: AnyChart[] = [];
   const canvases = new Map<string, string>();
   const canvas = (index: number, kind: string, pixels: number) =>
     `<div class="chart" style="height:${pixels}px"><canvas data-chart="${index}" data-kind="${kind}"></canvas></div>`;
@@ -149,7 +194,15 @@ function draw(result: BenchResult): Drawn {
       // Once, below the first of its rows.
       scaling.delete(workload);
     }
-    canvases.set(suite, `<div class="charts">${html}</div>`);
+    const paced = pacedChart(result, suite);
+    if (paced.servers.length > 0) {
+      html += canvas(charts.push(paced) - 1, "paced", CHART_MARGIN_PIXELS + TAIL_BAR_PIXELS * paced.servers.length);
+    }
+    canvases.set(headingOf(result, suite), `<div class="charts">${html}</div>`);
+  }
+  for (const curve of curvesOf(result)) {
+    const html = canvas(charts.push(curveChart(curve)) - 1, "curve", SCALING_PIXELS);
+    canvases.set(curve.name, `<div class="charts">${html}</div>`);
   }
   return { charts, canvases };
 }
@@ -172,18 +225,13 @@ function commandsHtml(result: BenchResult): string {
 export function renderHtml(result: BenchResult): string {
   const { charts, canvases } = draw(result);
   let body = markdownToHtml(renderReport(result));
-  for (const [suite, html] of canvases) {
-    const tool = preferredTool(Object.values(result.http[suite].samples).flat());
-    for (const title of [suite, `${suite}, ${tool}`]) {
-      const heading = `<h2 id="${escapeHtml(title)}">${escapeHtml(title)}</h2>`;
-      body = body.replace(heading, () => `${heading}\n${html}`);
-    }
+  for (const [title, html] of canvases) {
+    const heading = `<h2 id="${escapeHtml(title)}">${escapeHtml(title)}</h2>`;
+    body = body.replace(heading, () => `${heading}\n${html}`);
   }
-  const links = [...canvases.keys()].map((suite) => {
-    const tool = preferredTool(Object.values(result.http[suite].samples).flat());
-    const anchor = result.http[suite].cores === undefined ? `${suite}, ${tool}` : suite;
-    return `<a href="#${encodeURIComponent(anchor)}">${escapeHtml(suite)}</a>`;
-  });
+  const links = [...canvases.keys()].map(
+    (title) => `<a href="#${encodeURIComponent(title)}">${escapeHtml(title.split(",")[0])}</a>`,
+  );
   const raw = `data:application/json;base64,${Buffer.from(JSON.stringify(result, null, 1)).toString("base64")}`;
   return `<!doctype html>
 <html lang="en">

@@ -2,6 +2,7 @@
  * The suite's command line.
  */
 import { PlainError } from "../src/runtime/types.ts";
+import { NOT_SPOKEN, PLANNED_ROWS } from "./load/planned.ts";
 import type { RateChoice } from "./load/schedule.ts";
 import type { Settings } from "./load/types.ts";
 
@@ -30,8 +31,8 @@ export const OPTIONS = {
 
 export const HELP = `npm run bench -- [options]
 
-  --only NAMES        suites to run, by name or beginning, separated by commas: micro, http, http/hello, web, python,
-                      python/hello, idle, memory
+  --only NAMES        suites to run, by name or beginning, separated by commas: micro, http, http/hello, idle, memory,
+                      web, python, python/hello, scaling, python-scaling, websocket, python-websocket
   --servers IDS       servers to compare, separated by commas (--list names them); granian*2 is granian with two workers,
                       ringcorn-bun-python*4/2 Ringcorn with four that two fronts share
   --against PEERS     Ringcorn and these peers only, by name or beginning: uvicorn,granian
@@ -145,6 +146,9 @@ export function chooseSuites(all: readonly string[], only: string | undefined): 
   const parts = only.split(",").map((part) => part.trim());
   const matches = (name: string, part: string) => name === part || name.startsWith(`${part}/`);
   for (const part of parts) {
+    if (PLANNED_ROWS.some(({ name }) => matches(name, part))) {
+      throw new PlainError(`"${part}" has its place in the suite, but is ${NOT_SPOKEN}: --list names such rows.`);
+    }
     if (!all.some((name) => matches(name, part))) {
       throw new PlainError(`There is no suite "${part}": choose from ${all.join(", ")}.`);
     }

@@ -102,9 +102,12 @@ async function profiled(
   const { signal } = new AbortController();
   const place = { cpus: layout.serverCpus, port, signal };
   const server = await launchServer({ ...launch, command, env, title: spec.title }, place, answers(workload.request));
-  const tool = toolFor({ ...workload, exact: false }, programs().wrk === undefined ? ["autocannon"] : ["wrk"]);
+  const tool = toolFor(
+    { ...workload, exact: false, own: false },
+    programs().wrk === undefined ? ["autocannon"] : ["wrk"],
+  );
   try {
-    if (tool === undefined || tool === "loop" || tool === "socket")
+    if (tool === undefined || tool === "loop" || tool === "own" || tool === "socket")
       throw new PlainError("Only wrk sends this workload's requests, and it is not installed.");
     const load: LoadOptions = {
       url: `http://127.0.0.1:${port}${workload.request.path}`,

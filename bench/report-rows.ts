@@ -2,7 +2,9 @@
  * The workload rows (web/..., python/...) in Markdown.
  */
 import { isWide, WIDE_SHARE } from "./compare.ts";
+import { curvesOf } from "./curves.ts";
 import { compare, cpuPerRequest, preferredTool, requestsPerSecond, samplesOf, titleOf } from "./goals.ts";
+import { NOT_SPOKEN, PLANNED_ROWS } from "./load/planned.ts";
 import { ROW_SERVERS } from "./load/row-groups.ts";
 import { parseVariant } from "./load/row-servers.ts";
 import { median, type Spread, spread } from "./load/stats.ts";
@@ -139,6 +141,7 @@ const TOOL_TEXT: Readonly<Record<HttpSample["tool"], string>> = {
   oha: "oha",
   h2load: "h2load",
   autocannon: "autocannon",
+  own: "a closed loop of the suite's own, on connections that stood before",
   loop: "a closed loop on connections that stood before",
   socket: "the suite's WebSocket client",
 };
@@ -251,6 +254,26 @@ export function missingText(result: BenchResult): string[] {
     ...tools.map(([id, reason]) => `- ${id}: ${reason}`),
   ];
   return [`### missing: ${counted.join(", ")}`, lines.join("\n")];
+}
+
+/** A table for each curve: microseconds of processor time for a request, a column for each point. */
+export function curvesSection(result: BenchResult): string[] {
+  return curvesOf(result).flatMap(({ name, by, labels, lines }) => {
+    const format = (value: number) => value.toFixed(value < 100 ? 1 : 0);
+    const rows = lines.map(({ title, points }) => [
+      title,
+      ...points.map((point) =>
+        point === null ? "–" : `${format(point.median)}${isWide(point) ? ` ${WIDE_MARK}` : ""}`,
+      ),
+    ]);
+    return [`### ${name}`, `Processor time of a request in microseconds, by ${by}.`, table([[by, ...labels], ...rows])];
+  });
+}
+
+/** Rows whose protocol the server does not speak: they have their place and are counted. */
+export function plannedSection(): string[] {
+  if (PLANNED_ROWS.length === 0) return [];
+  return [`${PLANNED_ROWS.length} rows are ${NOT_SPOKEN}: ${PLANNED_ROWS.map(({ name }) => name).join(", ")}.`];
 }
 
 export function rowsSection(result: BenchResult): string[] {

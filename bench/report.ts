@@ -12,10 +12,12 @@ import type { BenchResult, HttpSample } from "./load/types.ts";
 import { microSection } from "./report-micro.ts";
 import {
   busyText,
+  curvesSection,
   isWorkloadRow,
   missingText,
   omissionText,
   paceLegend,
+  plannedSection,
   rowsSection,
   spreadLegend,
   withSpread,
@@ -191,6 +193,7 @@ export function renderReport(result: BenchResult): string {
   const figures = [
     ...httpSection(result),
     ...rowsSection(result),
+    ...curvesSection(result),
     ...disturbance(result),
     ...idleSection(result),
     ...idleSocketsSection(result),
@@ -203,6 +206,7 @@ export function renderReport(result: BenchResult): string {
     ...spreadLegend(figures),
     ...paceLegend(figures),
     ...missingText(result),
+    ...plannedSection(),
     ...goalsSection(result),
     ...notes,
   ].join("\n\n");

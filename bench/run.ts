@@ -12,6 +12,7 @@ import { runHttpSuite } from "./load/http.ts";
 import { runIdleSuite } from "./load/idle.ts";
 import { describeMachine } from "./load/machine.ts";
 import { MICRO_FILES, runMicroSuite } from "./load/micro.ts";
+import { plannedText } from "./load/planned.ts";
 import { programs, ROOT } from "./load/programs.ts";
 import { newPlan, type Planned } from "./load/progress.ts";
 import { ROW_SERVERS, serversOf } from "./load/row-groups.ts";
@@ -87,6 +88,7 @@ function listText(suites: readonly string[]): string {
     `  of the websocket rows: ${group("websocket").join(", ")}\n`,
     `  of the python rows: ${group("python").join(", ")}\n`,
     ...(rows.length === 0 ? [] : ["Rows:\n", ...rows]),
+    plannedText(),
   ].join("");
 }
 
@@ -120,7 +122,8 @@ async function chooseTools(
   suites: readonly string[],
 ): Promise<Pick<Choices, "tools" | "missingTools">> {
   const wanted = wantedTools(listOf("tools", values.tools));
-  const loads = (suite: string) => WORKLOADS.some(({ name, socket }) => name === suite && socket === undefined);
+  const loads = (suite: string) =>
+    WORKLOADS.some(({ name, socket, own }) => name === suite && socket === undefined && !own);
   if (!suites.some((suite) => suite.startsWith("http/") || loads(suite))) return { tools: [], missingTools: {} };
   const missingTools = await provideTools(wanted, (line) => stderr.write(`${line}\n`));
   const tools = wanted.filter((tool) => programs()[tool] !== undefined);

@@ -67,7 +67,7 @@ function rateChart({ servers }, title) {
   };
 }
 
-function tailChart({ servers }) {
+function tailChart({ servers }, title) {
   const set = (label, key, index) => ({
     label,
     data: servers.map((server) => server[key]),
@@ -84,7 +84,7 @@ function tailChart({ servers }) {
     },
     options: {
       indexAxis: "y",
-      plugins: { title: { display: true, text: "Latency, milliseconds (logarithmic)" } },
+      plugins: { title: { display: true, text: title } },
       scales: { x: { type: "logarithmic" }, y: { grid: { display: false } } },
     },
   };
@@ -110,7 +110,34 @@ function scalingChart({ cores, lines }) {
   };
 }
 
-const MAKERS = { rate: (chart) => rateChart(chart, "Requests a second"), tail: tailChart, scaling: scalingChart };
+/** Points stand side by side in the order measured; what they cost spans several powers of ten. */
+function curveChart({ title, labels, lines }) {
+  return {
+    type: "line",
+    data: {
+      labels,
+      datasets: lines.map((line, index) => ({
+        label: line.title,
+        data: line.values,
+        borderColor: LINES[index % LINES.length],
+        backgroundColor: LINES[index % LINES.length],
+        spanGaps: true,
+      })),
+    },
+    options: {
+      plugins: { title: { display: true, text: title } },
+      scales: { y: { type: "logarithmic" } },
+    },
+  };
+}
+
+const MAKERS = {
+  rate: (chart) => rateChart(chart, "Requests a second"),
+  tail: (chart) => tailChart(chart, "Latency, milliseconds (logarithmic)"),
+  paced: (chart) => tailChart(chart, "Latency at a fixed rate, milliseconds (logarithmic)"),
+  scaling: scalingChart,
+  curve: curveChart,
+};
 for (const canvas of document.querySelectorAll("canvas")) {
   const chart = charts[Number(canvas.dataset.chart)];
   const made = new Chart(canvas, MAKERS[canvas.dataset.kind](chart));

@@ -77,7 +77,8 @@ function finished(client: Client): void {
   const nowMs = performance.now();
   const { dueMs: at } = client.data;
   client.data.dueMs = Number.NaN;
-  if (counts(at)) {
+  // A rate's request belongs to the moment when it was due; a loop's to the one that ended it.
+  if (counts(rate === 0 ? nowMs : at)) {
     answered++;
     if (client.data.wrong) wrongStatus++;
     count(latencies, (nowMs - at) * 1e3);

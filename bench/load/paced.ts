@@ -3,6 +3,7 @@
  */
 import { type Client, startClient } from "./client.ts";
 import { added, percentile } from "./histogram.ts";
+import { endedChildrenSeconds } from "./procfs.ts";
 import { shareOf } from "./schedule.ts";
 import type { PacedFigures } from "./types.ts";
 
@@ -55,8 +56,29 @@ export function sumPaced(parts: readonly PacedPart[], rate: number, seconds: num
   };
 }
 
+/** What the generator's own processes took. */
+export interface PacedRun {
+  readonly figures: PacedFigures;
+  readonly wallSeconds: number;
+  /** Share of its cores' time, its start included. */
+  readonly utilisation: number;
+}
+
 /** @param started called when the warm-up is over and the measurement begins */
-export async function runPaced(options: PacedOptions, started: () => void): Promise<PacedFigures> {
+export async function runPaced(
+  options: PacedOptions,
+  started: () => void,
+  ended: () => void = () => {},
+): Promise<PacedRun> {
+  const cpuBefore = endedChildrenSeconds();
+  const startedMs = performance.now();
+  const figures = await pacedFigures(options, started, ended);
+  const wallSeconds = (performance.now() - startedMs) / 1e3;
+  const utilisation = (endedChildrenSeconds() - cpuBefore) / (wallSeconds * options.cpus.length);
+  return { figures, wallSeconds, utilisation };
+}
+
+async function pacedFigures(options: PacedOptions, started: () => void, ended: () => void): Promise<PacedFigures> {
   const { port, connections, warmupSeconds, seconds, rate, cpus, signal, script } = options;
   const parts = Math.min(cpus.length, connections);
   const clients: Client[] = [];
@@ -79,6 +101,7 @@ export async function runPaced(options: PacedOptions, started: () => void): Prom
     await each(warmupSeconds * 1e3 + START_TIMEOUT_MS);
     started();
     const lines = await each(seconds * 1e3 + START_TIMEOUT_MS);
+    ended();
     return sumPaced(
       lines.map((line) => JSON.parse(line) as PacedPart),
       rate,

@@ -131,6 +131,11 @@ async function loadOf(
   ended: () => void,
 ): Promise<LoadRun> {
   if (tool === "socket") return runSockets(load, workload, started, ended);
+  if (tool === "own") {
+    const { figures, ...run } = await runPaced({ ...load, rate: 0, script: load.script ?? [] }, started, ended);
+    const { rate: _, lateP99Us: __, unanswered: ___, ...counted } = figures;
+    return { ...counted, ...run };
+  }
   if (tool === "loop") return runLoop({ ...load, script: load.script ?? [] }, started);
   await runLoad(tool, { ...load, seconds: load.warmupSeconds });
   started();
@@ -141,7 +146,7 @@ async function loadOf(
 export function paceFor(workload: Workload, { rate }: Pick<Settings, "rate">): RateChoice | undefined {
   const closes = (workload.request.fields ?? []).some(([name]) => name === "Connection");
   const mixed = workload.mix?.request.fields?.some(([name]) => name === "Connection") ?? false;
-  if (rate === null || closes || mixed || workload.socket !== undefined) return undefined;
+  if (rate === null || closes || mixed || workload.socket !== undefined || workload.own) return undefined;
   return rate ?? (workload.paced ? { share: PACED_SHARE } : undefined);
 }
 
@@ -168,12 +173,12 @@ async function besidesPaced(
     signal,
     script,
   };
-  const paced = await runPaced(options, () => {
+  const { figures } = await runPaced(options, () => {
     before = cpuSeconds(server.pid);
   });
   const after = cpuSeconds(server.pid);
   const serverCpuSeconds = after.user + after.system - before.user - before.system;
-  return { ...sample, paced: { ...paced, serverCpuSeconds } };
+  return { ...sample, paced: { ...figures, serverCpuSeconds } };
 }
 
 /** A fresh process, checked, warmed up, and measured. */
@@ -329,6 +334,7 @@ export async function runRow(context: BenchContext, workload: Workload, cores: n
   const suite: HttpSuiteResult = {
     ...{ pipelining: 1, connections: workload.connections, samples: {}, answers: {} },
     ...{ about: workload.about, cores, commands: {}, ...layout },
+    ...(workload.curve === undefined ? {} : { curve: workload.curve }),
   };
   result.http[name] = suite;
   if (layout.generatorCpus.length < cores) {

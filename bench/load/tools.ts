@@ -27,6 +27,7 @@ export const OMISSION: Readonly<Record<ToolName, string>> = {
   oha: "oha waits for an answer before it asks again, and leaves out what it should have asked meanwhile",
   h2load:
     "h2load waits for an answer before it asks again, and leaves out what it should have asked meanwhile; its percentiles are those of its log of every request",
+  own: "the suite's own client, where no rate is named, waits for an answer before it asks again, and leaves out what it should have asked meanwhile",
   loop: "the closed loop waits for an answer before it asks again, and leaves out what it should have asked meanwhile",
   socket:
     "the WebSocket client waits for an echo before it sends again, and leaves out what it should have sent meanwhile",
@@ -46,6 +47,7 @@ export function canSend(tool: LoadTool, { request, mix }: Workload): boolean {
  */
 export function toolFor(workload: Workload, tools: readonly LoadTool[]): ToolName | undefined {
   if (workload.socket !== undefined) return "socket";
+  if (workload.own) return "own";
   if (workload.exact) return "loop";
   return TOOLS.find((tool) => tools.includes(tool) && canSend(tool, workload));
 }

@@ -18,8 +18,8 @@ export interface ServerSpec {
 
 /** Load generators that come from elsewhere and that `--tools` chooses from. */
 export type LoadTool = "wrk" | "oha" | "h2load" | "autocannon";
-/** "loop" is loop-client.mjs, for rows whose tail is the figure; "socket" the WebSocket client. */
-export type ToolName = LoadTool | "loop" | "socket";
+/** "loop" is loop-client.mjs, for rows whose tail is the figure; "own" paced-client.ts; "socket" the WebSocket client. */
+export type ToolName = LoadTool | "loop" | "own" | "socket";
 
 /** A load of fixed rate: latencies count from when a request was due, whatever the server did before. */
 export interface PacedFigures {
@@ -150,6 +150,8 @@ export interface HttpSuiteResult {
   readonly serverCpus?: readonly number[];
   readonly generatorCpus?: readonly number[];
   readonly commands?: Record<string, string>;
+  /** The row is a point of this curve. */
+  readonly curve?: { readonly name: string; readonly by: string; readonly label: string };
 }
 
 /** A server's answer to the request that is timed. */

@@ -3,6 +3,7 @@
  * must give to it byte for byte, and how many connections ask.
  */
 import { type Companion, NOISE, SLOW_READERS, SLOW_UPLOADS } from "./companions.ts";
+import { SCALING_WORKLOADS } from "./scaling-workloads.ts";
 import { PYTHON_SOCKET_WORKLOADS, SOCKET_WORKLOADS } from "./socket-workloads.ts";
 
 export interface RequestSpec {
@@ -41,6 +42,10 @@ export interface Workload {
   readonly exact?: boolean;
   /** A WebSocket row: the request is its handshake. */
   readonly socket?: SocketSpec;
+  /** The suite's own client asks, in a closed loop: connections stand before the measurement begins. */
+  readonly own?: boolean;
+  /** A point of a curve: what grows, and how far it has. */
+  readonly curve?: { readonly name: string; readonly by: string; readonly label: string };
   /** What runs beside the load. */
   readonly companion?: Companion;
   /** Measured at a fixed rate besides, unless `--rate` says otherwise. */
@@ -259,6 +264,7 @@ export const WEB_WORKLOADS: readonly Workload[] = [
 export const WORKLOADS: readonly Workload[] = [
   ...WEB_WORKLOADS,
   ...PYTHON_WORKLOADS,
+  ...SCALING_WORKLOADS,
   ...SOCKET_WORKLOADS,
   ...PYTHON_SOCKET_WORKLOADS,
 ];

@@ -8,6 +8,7 @@ TEXT = (b"content-type", b"text/plain; charset=utf-8")
 BINARY = (b"content-type", b"application/octet-stream")
 HELLO = b"Hello, world!"
 TEN_KB = b"x" * 10_240
+BODIES = {}
 FILE = os.environ.get("BENCH_FILE", __file__)
 FILE_BLOCK = 65_536
 WAIT_SECONDS = 0.01
@@ -70,6 +71,15 @@ async def slow(scope, receive, send):
     await answer(send, HELLO)
 
 
+async def body(scope, receive, send):
+    """As many bytes as the path says, made once."""
+    path = scope["path"]
+    found = BODIES.get(path)
+    if found is None:
+        found = BODIES[path] = b"x" * int(path[len("/body/") :])
+    await answer(send, found)
+
+
 ROUTES = {"/": hello, "/10kb": ten_kb, "/echo": echo, "/file": file, "/wait": wait, "/slow": slow}
 
 
@@ -80,4 +90,4 @@ async def app(scope, receive, send):
             await send({"type": event["type"] + ".complete"})
             if event["type"] == "lifespan.shutdown":
                 return
-    await ROUTES[scope["path"]](scope, receive, send)
+    await ROUTES.get(scope["path"], body)(scope, receive, send)

@@ -1,5 +1,5 @@
-"""The application of the Python WebSocket rows. /broadcast: each message goes to all who are connected there; anywhere else
-it comes back as it was."""
+"""The application of the Python WebSocket rows. /broadcast: each message goes to all who are connected there; anywhere
+else it comes back as it was."""
 
 listeners = set()
 
