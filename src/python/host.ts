@@ -285,12 +285,14 @@ export class WorkerHost implements wire.RecordTaker, Member {
       out.append(this.#messages.bytes, 0, this.#messages.length);
       this.#messages.length = 0;
     }
-    while (this.#round.length > 0 && out.length < WRITE_BYTES) {
+    // A share of its own: messages that keep coming must not hold up bodies.
+    const most = out.length + WRITE_BYTES;
+    while (this.#round.length > 0 && out.length < most) {
       const round = this.#round;
       this.#round = [];
       for (let i = 0; i < round.length; i++) {
         const exchange = round[i];
-        if (out.length >= WRITE_BYTES) {
+        if (out.length >= most) {
           this.#round.unshift(...round.slice(i));
           break;
         }

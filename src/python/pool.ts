@@ -174,7 +174,11 @@ export class WorkerPool implements HostOwner {
     this.#calm();
     for (const host of [...this.#members]) {
       if (host.state === "loading") this.#drop(host);
-      else host.drain(RELOAD_PATIENCE_MS);
+      else {
+        host.drain(RELOAD_PATIENCE_MS);
+        // They would live on with the old code; who comes back gets the new.
+        host.outstay();
+      }
     }
     this.#arrange();
   }

@@ -88,6 +88,15 @@ check("SIGHUP: at the deadline 1012", ["--timeout-graceful-shutdown", "1"], asyn
   fresh.client.destroy();
 });
 
+check("--reload: 1012 at once, and who comes back gets the new code", ["--reload"], async (scene) => {
+  const old = await open(scene);
+  scene.version("v2");
+  await closes(old, "1012");
+  const fresh = await open(scene);
+  assert.equal(fresh.version, "v2");
+  fresh.client.destroy();
+});
+
 check("SIGTERM: 1012, and the application is told", [], async (scene) => {
   const opened = await open(scene);
   scene.signal("SIGTERM");
