@@ -20,7 +20,9 @@ export function wantsParentWatch(
   told: boolean | undefined,
   environment: Readonly<Record<string, string | undefined>>,
 ): boolean {
-  return told ?? environment.npm_lifecycle_event !== undefined;
+  const { npm_lifecycle_event: script, npm_config_user_agent: agent } = environment;
+  // `deno task` names no script, but itself.
+  return told ?? (script !== undefined || agent?.startsWith("deno/") === true);
 }
 
 /** The parent of a shell; undefined for anything else, and where the system does not tell. */

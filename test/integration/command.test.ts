@@ -135,19 +135,26 @@ for (const runtime of RUNTIMES) {
   });
 }
 
-for (const [signal, workers] of [
-  ["SIGTERM", "1"],
-  ["SIGTERM", "2"],
-  ["SIGKILL", "1"],
-  ["SIGKILL", "2"],
-] as const) {
-  test(`npm run serve, ended by ${signal} with ${workers} process(es), leaves none behind`, async () => {
-    const npm = new Program(["npm", "run", "serve", "--", APP, "--port", "0", "--workers", workers]);
-    const [, port] = await npm.sees(/http:\/\/127\.0\.0\.1:(\d+)/);
-    const { pid } = await whoAnswers({ port: Number(port) });
-    const [, main] = await npm.sees(/pid (\d+)/);
-    npm.process.kill(signal);
-    await gone(Number(main), "the server");
-    await gone(pid, "the serving process");
-  });
+const RUNNERS: Readonly<Record<string, readonly string[]>> = {
+  "npm run serve": ["npm", "run", "serve", "--"],
+  "bun run serve": [join(ROOT, "node_modules", ".bin", "bun"), "run", "serve"],
+  "deno task serve": [join(ROOT, "node_modules", ".bin", "deno"), "task", "serve"],
+};
+for (const [runner, command] of Object.entries(RUNNERS)) {
+  for (const [signal, workers] of [
+    ["SIGTERM", "1"],
+    ["SIGTERM", "2"],
+    ["SIGKILL", "1"],
+    ["SIGKILL", "2"],
+  ] as const) {
+    test(`${runner}, ended by ${signal} with ${workers} process(es), leaves none behind`, async () => {
+      const program = new Program([...command, APP, "--port", "0", "--workers", workers]);
+      const [, port] = await program.sees(/http:\/\/127\.0\.0\.1:(\d+)/);
+      const { pid } = await whoAnswers({ port: Number(port) });
+      const [, main] = await program.sees(/pid (\d+)/);
+      program.process.kill(signal);
+      await gone(Number(main), "the server");
+      await gone(pid, "the serving process");
+    });
+  }
 }

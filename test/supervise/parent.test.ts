@@ -6,6 +6,11 @@ import { until, within } from "../harness/wait.ts";
 test("the parent is watched under a script runner, or as told", () => {
   assert.equal(wantsParentWatch(undefined, {}), false);
   assert.equal(wantsParentWatch(undefined, { npm_lifecycle_event: "serve" }), true);
+  assert.equal(
+    wantsParentWatch(undefined, { npm_config_user_agent: "deno/2.9.6 npm/? deno/2.9.6 linux x86_64" }),
+    true,
+  );
+  assert.equal(wantsParentWatch(undefined, { npm_config_user_agent: "npm/11.0.0 node/v24" }), false);
   assert.equal(wantsParentWatch(false, { npm_lifecycle_event: "serve" }), false);
   assert.equal(wantsParentWatch(true, {}), true);
 });
