@@ -145,6 +145,8 @@ const TURN_SECONDS = 2;
 const IDLE_TURN_SECONDS = 25;
 const MEMORY_TURN_SECONDS = 15;
 const MICRO_FILE_SECONDS = 25;
+/** Names of what comes next that the progress shows. */
+const NEXT_NAMED = 3;
 
 /** What is to be run, for the time to go. */
 function planOf({ settings, suites, tools, selection }: Choices, servers: readonly ServerSpec[]): Planned[] {
@@ -204,6 +206,13 @@ function newContext(choices: Choices, signal: AbortSignal): BenchContext {
   return { settings, machine, result, servers, signal, tools, selection, plan, progress };
 }
 
+/** What comes next, not all of it. */
+function thenText(names: readonly string[]): string {
+  if (names.length === 0) return "done";
+  const named = names.slice(0, NEXT_NAMED).join(", ");
+  return names.length > NEXT_NAMED ? `${named} and ${names.length - NEXT_NAMED} others` : named;
+}
+
 /** Runs the suites in order. A suite that fails is noted and the next one runs. */
 async function runSuites(context: BenchContext, names: readonly string[]): Promise<void> {
   for (const name of names) {
@@ -212,9 +221,8 @@ async function runSuites(context: BenchContext, names: readonly string[]): Promi
       context.plan.drop(name);
       continue;
     }
-    context.progress(
-      `${name} (${context.plan.toGo()}; then ${names.slice(names.indexOf(name) + 1).join(", ") || "done"})`,
-    );
+    const next = thenText(names.slice(names.indexOf(name) + 1));
+    context.progress(`${name} (${context.plan.toGo()}; then ${next})`);
     try {
       await SUITES[name](context);
     } catch (error) {

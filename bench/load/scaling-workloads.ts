@@ -60,4 +60,16 @@ function rowsOf({ name, app, servers }: Group): Workload[] {
   return [...byConnections, ...byBody];
 }
 
-export const SCALING_WORKLOADS: readonly Workload[] = GROUPS.flatMap(rowsOf);
+/** The Python rows run on several numbers of cores anyway. */
+const BY_CORES: Workload = {
+  name: "scaling/cores",
+  about: "GET, 13 bytes, a process for each core",
+  app: "web",
+  servers: GROUPS[0].servers,
+  request: { method: "GET", path: "/" },
+  body: HELLO,
+  type: "text/plain;charset=utf-8",
+  connections: 64,
+};
+
+export const SCALING_WORKLOADS: readonly Workload[] = [BY_CORES, ...GROUPS.flatMap(rowsOf)];

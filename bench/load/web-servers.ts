@@ -4,19 +4,25 @@
  */
 import { join } from "node:path";
 import { type ProgramName, program, ROOT } from "./programs.ts";
-import type { Launch, RowServer } from "./row-servers.ts";
+import type { Launch, RowServer, Site } from "./row-servers.ts";
 
 const DENO_FLAGS = ["run", "-A", "--unstable-net"] as const;
 
 const serves: RowServer["serves"] = (workload) => workload.app === "web";
 
-function ours(runtime: "bun" | "deno", port: number): Launch {
+/** One process a core, where there are several: what each runtime's own documentation advises. */
+function manyOf({ cores, workers }: Site): number {
+  return workers ?? cores;
+}
+
+function ours(runtime: "bun" | "deno", site: Site): Launch {
+  const count = manyOf(site);
   const flags = runtime === "bun" ? ["--no-env-file", "--no-install"] : DENO_FLAGS;
   return {
     command: [
       ...[program(runtime), ...flags, join(ROOT, "src/cli/main.ts"), join(ROOT, "bench/apps/web.ts")],
-      ...["--host", "127.0.0.1", "--port", String(port), "--no-access-log", "--log-level", "warning"],
-      ...["--no-exit-with-parent"],
+      ...["--host", "127.0.0.1", "--port", String(site.port), "--no-access-log", "--log-level", "warning"],
+      ...["--no-exit-with-parent", ...(count > 1 ? ["--workers", String(count)] : [])],
     ],
   };
 }
@@ -25,18 +31,24 @@ function peer(id: string, title: string, runtime: ProgramName, needs: readonly s
   const flags = runtime === "deno" ? DENO_FLAGS : [];
   return {
     ...{ id, title, group: "web", ours: false, needs, serves },
-    launch: ({ directory }) => ({ command: [program(runtime), ...flags, `${id}.mjs`], cwd: directory }),
+    launch: (site) => {
+      const command = [program(runtime), ...flags, `${id}.mjs`];
+      const count = manyOf(site);
+      if (count === 1) return { command, cwd: site.directory };
+      const several = runtime === "node" ? ["cluster", `${id}.mjs`] : ["spawn", ...command];
+      return { command: [program("node"), "many.mjs", String(count), ...several], cwd: site.directory };
+    },
   };
 }
 
 export const WEB_SERVERS: readonly RowServer[] = [
   {
     ...{ id: "ringcorn-bun", title: "Ringcorn on Bun", group: "web", ours: true, needs: [], serves },
-    launch: ({ port }) => ours("bun", port),
+    launch: (site) => ours("bun", site),
   },
   {
     ...{ id: "ringcorn-deno", title: "Ringcorn on Deno", group: "web", ours: true, needs: [], serves },
-    launch: ({ port }) => ours("deno", port),
+    launch: (site) => ours("deno", site),
   },
   peer("bun-serve", "Bun.serve", "bun"),
   peer("deno-serve", "Deno.serve", "deno"),

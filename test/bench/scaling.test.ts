@@ -25,10 +25,22 @@ test("curves reach from 1 to 10,000 connections, and from nothing to 10 MB", () 
 });
 
 test("all points of a curve are asked by the same client, of the same servers", () => {
-  for (const workload of SCALING_WORKLOADS) {
+  for (const workload of SCALING_WORKLOADS.filter(({ curve }) => curve !== undefined)) {
     assert.equal(toolFor(workload, ["wrk"]), "own");
     const ids = serversOf(workload, { names: undefined, against: undefined }).map((server) => server.id);
     assert.deepEqual(ids.sort(), [...workload.servers!].sort(), workload.name);
+  }
+});
+
+test("on several cores every server of TypeScript applications runs as many processes, and on one core one", () => {
+  const workload = SCALING_WORKLOADS.find(({ name }) => name === "scaling/cores")!;
+  for (const server of serversOf(workload, { names: undefined, against: undefined })) {
+    const on = (cores: number) =>
+      server
+        .launch({ workload, port: 1, cores, workers: undefined, fronts: undefined, directory: "/nowhere" })
+        .command.join(" ");
+    assert.match(on(3), server.ours ? /--workers 3/ : /many\.mjs 3 (?:cluster|spawn)/, server.id);
+    assert.doesNotMatch(on(1), /--workers|many\.mjs/, server.id);
   }
 });
 

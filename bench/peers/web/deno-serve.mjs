@@ -1,4 +1,4 @@
 /** Peer: Deno's own HTTP server. */
-import { HOST, handle, PORT } from "./payload.mjs";
+import { HOST, handle, PORT, REUSE_PORT } from "./payload.mjs";
 
-Deno.serve({ hostname: HOST, port: PORT }, handle);
+Deno.serve({ hostname: HOST, port: PORT, reusePort: REUSE_PORT }, handle);

@@ -2,6 +2,8 @@
 import { readFile } from "node:fs/promises";
 
 export const PORT = Number(process.env.PORT);
+/** Other processes serve on the same port. */
+export const REUSE_PORT = process.env.REUSE_PORT === "1";
 export const HOST = "127.0.0.1";
 export const HELLO = "Hello, world!";
 export const TEN_KB = "x".repeat(10_240);
