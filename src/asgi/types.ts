@@ -40,12 +40,14 @@ export interface Extensions {
   readonly "http.response.debug"?: Readonly<Record<string, unknown>>;
   /** The last `http.request` event carries the request's trailers in its `trailers`. */
   readonly "http.request.trailers"?: Readonly<Record<string, unknown>>;
+  /** Those of other servers. */
   readonly [name: string]: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** HTTP connection scope: one per request. ASGI HTTP specification, "HTTP Connection Scope". */
 export interface HttpScope {
   readonly type: "http";
+  /** The versions of ASGI and of these messages. */
   readonly asgi: AsgiVersions;
   /** "1.0", "1.1", "2" or "3". */
   readonly http_version: "1.0" | "1.1" | "2" | "3";
@@ -61,6 +63,7 @@ export interface HttpScope {
   readonly query_string: Uint8Array;
   /** The path the application is mounted at; `path` includes it. */
   readonly root_path: string;
+  /** Field lines as they arrived, names lowercased; `host` is the target's where that has an authority. */
   readonly headers: Headers;
   /** The client's address, or null when it has none (a Unix socket). */
   readonly client: readonly [host: string, port: number] | null;
@@ -68,32 +71,45 @@ export interface HttpScope {
   readonly server: readonly [host: string, port: number | null] | null;
   /** A copy of what lifespan startup left. */
   readonly state: State;
+  /** What the server offers beside the required events. */
   readonly extensions: Extensions;
 }
 
 /** WebSocket connection scope. ASGI HTTP specification, "WebSocket Connection Scope". */
 export interface WebSocketScope {
   readonly type: "websocket";
+  /** The versions of ASGI and of these messages. */
   readonly asgi: AsgiVersions;
+  /** Of the request that asked for the WebSocket. */
   readonly http_version: "1.1" | "2" | "3";
   /** "ws" or "wss". */
   readonly scheme: string;
+  /** The target's path, percent-decoded as UTF-8 (invalid sequences become U+FFFD). */
   readonly path: string;
+  /** The target's path as it arrived, without the query. */
   readonly raw_path: Uint8Array;
+  /** What follows the `?`, as it arrived; empty when there is none. */
   readonly query_string: Uint8Array;
+  /** The path the application is mounted at; `path` includes it. */
   readonly root_path: string;
+  /** Field lines as they arrived, names lowercased; `host` is the target's where that has an authority. */
   readonly headers: Headers;
+  /** The client's address, or null when it has none (a Unix socket). */
   readonly client: readonly [host: string, port: number] | null;
+  /** The server's address; port null for a Unix socket. */
   readonly server: readonly [host: string, port: number | null] | null;
   /** Subprotocols that the client offers, in its order of preference. */
   readonly subprotocols: readonly string[];
+  /** A copy of what lifespan startup left. */
   readonly state: State;
+  /** What the server offers beside the required events. */
   readonly extensions: Extensions;
 }
 
 /** Lifespan scope: one per process. ASGI lifespan specification. */
 export interface LifespanScope {
   readonly type: "lifespan";
+  /** The versions of ASGI and of these messages. */
   readonly asgi: AsgiVersions;
   /** Fill it during startup; requests get a shallow copy. */
   readonly state: State;
@@ -104,6 +120,7 @@ export type Scope = HttpScope | WebSocketScope | LifespanScope;
 /** A part of the request body. */
 export interface HttpRequestEvent {
   readonly type: "http.request";
+  /** The application's to keep and change; may be empty. */
   readonly body: Uint8Array;
   /** More of the body follows. */
   readonly more_body: boolean;
@@ -116,6 +133,7 @@ export interface HttpDisconnectEvent {
   readonly type: "http.disconnect";
 }
 
+/** A client asks for a WebSocket: accept or refuse it. */
 export interface WebSocketConnectEvent {
   readonly type: "websocket.connect";
 }
@@ -123,21 +141,27 @@ export interface WebSocketConnectEvent {
 /** A whole message: exactly one of `bytes` and `text` is not null. */
 export interface WebSocketReceiveEvent {
   readonly type: "websocket.receive";
+  /** A binary message, else null. */
   readonly bytes: Uint8Array | null;
+  /** A text message, else null. */
   readonly text: string | null;
 }
 
+/** The connection has ended, or was never accepted. */
 export interface WebSocketDisconnectEvent {
   readonly type: "websocket.disconnect";
   /** RFC 6455 section 7.4 close code; 1005 when none was given, 1006 without a closing handshake. */
   readonly code: number;
+  /** What the client's close frame said, at most 123 bytes of UTF-8; null when there was none. */
   readonly reason: string | null;
 }
 
+/** The server starts: open what the requests need, then say that it is complete, or has failed. */
 export interface LifespanStartupEvent {
   readonly type: "lifespan.startup";
 }
 
+/** The last request has ended: close what was opened. */
 export interface LifespanShutdownEvent {
   readonly type: "lifespan.shutdown";
 }
@@ -152,11 +176,13 @@ export interface HttpResponseStartEvent {
   readonly type: "http.response.start";
   /** 200 to 599, a whole number. */
   readonly status: number;
+  /** Field lines in their order. Default: none. */
   readonly headers?: Iterable<SentHeader>;
   /** `http.response.trailers` will follow the body. */
   readonly trailers?: boolean;
 }
 
+/** A part of the response's body. */
 export interface HttpResponseBodyEvent {
   readonly type: "http.response.body";
   /** Bytes of the body; the array may be reused once `send` has resolved. Default: none. */
@@ -168,7 +194,9 @@ export interface HttpResponseBodyEvent {
 /** Extension `http.response.trailers`. */
 export interface HttpResponseTrailersEvent {
   readonly type: "http.response.trailers";
+  /** Field lines of the trailer section, in their order. Default: none. */
   readonly headers?: Iterable<SentHeader>;
+  /** More trailer events follow. Default: false. */
   readonly more_trailers?: boolean;
 }
 
@@ -189,57 +217,76 @@ export interface HttpResponseEarlyHintEvent {
 /** Extension `http.response.debug`: ignored on the wire. */
 export interface HttpResponseDebugEvent {
   readonly type: "http.response.debug";
+  /** For the log at the level debug. */
   readonly info: Readonly<Record<string, unknown>>;
 }
 
+/** Completes the handshake with 101. */
 export interface WebSocketAcceptEvent {
   readonly type: "websocket.accept";
+  /** One of those in the scope's `subprotocols`. Default: none. */
   readonly subprotocol?: string | null;
+  /** Further field lines of the 101. Default: none. */
   readonly headers?: Iterable<SentHeader>;
 }
 
 /** Exactly one of `bytes` and `text`. */
 export interface WebSocketSendEvent {
   readonly type: "websocket.send";
+  /** A binary message. */
   readonly bytes?: Uint8Array | null;
+  /** A text message. */
   readonly text?: string | null;
 }
 
+/** Begins the closing handshake; before `websocket.accept` it refuses the connection with 403. */
 export interface WebSocketCloseEvent {
   readonly type: "websocket.close";
   /** Default 1000. */
   readonly code?: number;
+  /** At most 123 bytes of UTF-8. Default: none. */
   readonly reason?: string | null;
 }
 
 /** Extension `websocket.http.response`: refuse the handshake with an HTTP response. */
 export interface WebSocketHttpResponseStartEvent {
   readonly type: "websocket.http.response.start";
+  /** 200 to 599, a whole number. */
   readonly status: number;
+  /** Field lines in their order. Default: none. */
   readonly headers?: Iterable<SentHeader>;
 }
 
+/** Extension `websocket.http.response`: a part of that response's body. */
 export interface WebSocketHttpResponseBodyEvent {
   readonly type: "websocket.http.response.body";
+  /** Bytes of the body. Default: none. */
   readonly body?: Uint8Array;
+  /** More body events follow. Default: false. */
   readonly more_body?: boolean;
 }
 
+/** The application is ready for requests. */
 export interface LifespanStartupCompleteEvent {
   readonly type: "lifespan.startup.complete";
 }
 
+/** The application can't serve: the server ends with this message. */
 export interface LifespanStartupFailedEvent {
   readonly type: "lifespan.startup.failed";
+  /** What the operator is told. Default: nothing. */
   readonly message?: string;
 }
 
+/** Everything is closed. */
 export interface LifespanShutdownCompleteEvent {
   readonly type: "lifespan.shutdown.complete";
 }
 
+/** Something could not be closed; the server logs it and ends. */
 export interface LifespanShutdownFailedEvent {
   readonly type: "lifespan.shutdown.failed";
+  /** What the operator is told. Default: nothing. */
   readonly message?: string;
 }
 
