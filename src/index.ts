@@ -44,7 +44,7 @@ export async function serve(app: Application, options: ServeOptions = {}): Promi
     ownLogger ??
     createLogger((line) => runtime.writeErr(line), { level: logLevel ?? "info", colours: runtime.stderrIsTerminal });
   const access = createAccessLog(runtime, runtime.stdoutIsTerminal);
-  const full: ServerOptions = { ...DEFAULT_OPTIONS, ...rest, limits: { ...DEFAULT_LIMITS, ...limits } };
+  const full: ServerOptions = { ...withDefaults(DEFAULT_OPTIONS, rest), limits: withDefaults(DEFAULT_LIMITS, limits) };
   const handle = await startServer(app, full, { runtime, logger, access });
   if (signals === true) {
     const releases = (["SIGINT", "SIGTERM"] as const).map((signal) =>
@@ -56,4 +56,10 @@ export async function serve(app: Application, options: ServeOptions = {}): Promi
   }
   handle.stopped.then(() => access.flush());
   return handle;
+}
+
+/** `given` over `defaults`; what is undefined counts as left out. */
+function withDefaults<T extends object>(defaults: T, given: Partial<T> = {}): T {
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(set) };
 }
