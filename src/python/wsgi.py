@@ -414,7 +414,7 @@ class WsgiRequest:
                 continue
             text = value.decode("latin-1")
             if key in environ:
-                text = environ[key] + (";" if key == "HTTP_COOKIE" else ",") + text
+                text = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
             environ[key] = text
         return environ
 

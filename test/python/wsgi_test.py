@@ -154,7 +154,7 @@ class Validate(unittest.TestCase):
         self.assertEqual(seen["QUERY_STRING"], "q=1")
         self.assertEqual(seen["CONTENT_TYPE"], "text/plain")
         self.assertEqual(seen["HTTP_X_ONE"], "1,2")
-        self.assertEqual(seen["HTTP_COOKIE"], "a=1;b=2")
+        self.assertEqual(seen["HTTP_COOKIE"], "a=1; b=2")
         self.assertEqual(seen["SERVER_PORT"], "8000")
         self.assertEqual(seen["REMOTE_ADDR"], "127.0.0.1")
         self.assertNotIn("HTTP_X_TWO", seen)
