@@ -24,7 +24,7 @@ export function microSection({ micro, calibration = {} }: BenchResult): string[]
   const share = `${STEADY_SHARE * 100} %`;
   return [
     "### micro",
-    `Beside each round stands a calibration, a fixed loop of arithmetic and table look-ups; its fastest rate was ${fastest.join(", ")}. Rounds beside less than ${share} of that are discarded from the medians, and stay in the raw figures. A row with fewer than ${STEADY_ROUNDS_LEAST} others is throttled: its figure is of all rounds, and says less about the code than about the machine. "Allocates" is bytes an operation, the collector turned off.`,
+    `Beside each round stands a calibration, a fixed loop of arithmetic and table look-ups; its fastest rate was ${fastest.join(", ")}. Rounds beside less than ${share} of that are discarded from the medians, and stay in the raw figures. A row with fewer than ${STEADY_ROUNDS_LEAST} others is throttled: its figure is of all rounds, and says less about the code than about the machine. "Allocates" is bytes an operation, the collector turned off; of Python, the most that an operation holds at once.`,
     table([HEAD, ...rows]),
   ];
 }

@@ -11,7 +11,7 @@ import { renderHtml } from "./html.ts";
 import { runHttpSuite } from "./load/http.ts";
 import { runIdleSuite } from "./load/idle.ts";
 import { describeMachine } from "./load/machine.ts";
-import { MICRO_FILES, runMicroSuite } from "./load/micro.ts";
+import { MICRO_TURNS, runMicroSuite } from "./load/micro.ts";
 import { plannedText } from "./load/planned.ts";
 import { programs, ROOT } from "./load/programs.ts";
 import { newPlan, type Planned } from "./load/progress.ts";
@@ -154,7 +154,7 @@ function planOf({ settings, suites, tools, selection }: Choices, servers: readon
   const turn = warmupSeconds + TURN_SECONDS;
   const ours = servers.filter((spec) => spec.kind === "ringcorn").length;
   return suites.flatMap((suite): Planned[] => {
-    if (suite === "micro") return [{ suite, turns: 2 * MICRO_FILES.length, secondsEach: MICRO_FILE_SECONDS }];
+    if (suite === "micro") return [{ suite, turns: MICRO_TURNS, secondsEach: MICRO_FILE_SECONDS }];
     if (suite === "idle") {
       return [{ suite, turns: settings.idleRounds * servers.length, secondsEach: IDLE_TURN_SECONDS }];
     }

@@ -2,13 +2,32 @@
  * The suite micro: the parts by themselves, each file as a process of its own on Bun and on Deno, on the server's core.
  */
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import type { MicroReport } from "../micro/harness.ts";
 import { resettle } from "../micro/rounds.ts";
 import { programs, ROOT } from "./programs.ts";
-import type { BenchContext, RuntimeName } from "./types.ts";
+import type { BenchContext, MicroResult } from "./types.ts";
 
-export const MICRO_FILES = ["parser", "encoder", "channel", "websocket"] as const;
+type MicroRuntime = MicroResult["runtime"];
+
+interface MicroFile {
+  /** Below bench/micro. */
+  readonly file: string;
+  readonly runtimes: readonly MicroRuntime[];
+}
+
+const BOTH = ["bun", "deno"] as const;
+export const MICRO_FILES: readonly MicroFile[] = [
+  ...["parser", "encoder", "channel", "scope", "wire", "websocket", "cycle"].map((name) => ({
+    file: `${name}.ts`,
+    runtimes: BOTH,
+  })),
+  { file: "wire.py", runtimes: ["python"] },
+];
+/** What has its place here, and why it is empty. */
+const EMPTY = "micro: HPACK has its place here and no rows, since the server does not speak HTTP/2 yet.";
+
+/** Runs of a file: for the time to go. */
+export const MICRO_TURNS: number = MICRO_FILES.reduce((sum, { runtimes }) => sum + runtimes.length, 0);
 
 /** Finds the harness's JSON line among what else was printed. */
 export function parseMicro(text: string): MicroReport | undefined {
@@ -40,28 +59,34 @@ function runFile(context: BenchContext, command: readonly string[]): Promise<{ c
   });
 }
 
-export async function runMicroSuite(context: BenchContext): Promise<void> {
+/** How a file of each runtime is started; without those that are not installed. */
+function starts(): ReadonlyMap<MicroRuntime, readonly string[]> {
   const { bun, deno } = programs();
-  const starts: [RuntimeName, string[]][] = [];
-  if (bun !== undefined) starts.push(["bun", [bun]]);
-  if (deno !== undefined) starts.push(["deno", [deno, "run", "-A", "--unstable-net", "--v8-flags=--expose-gc"]]);
+  const found = new Map<MicroRuntime, readonly string[]>([["python", [process.env.BENCH_PYTHON ?? "python3"]]]);
+  if (bun !== undefined) found.set("bun", [bun]);
+  if (deno !== undefined) found.set("deno", [deno, "run", "-A", "--unstable-net", "--v8-flags=--expose-gc"]);
+  return found;
+}
+
+export async function runMicroSuite(context: BenchContext): Promise<void> {
   const { result } = context;
   const fastest: Record<string, number> = {};
+  const commands = starts();
   let patience = context.settings.patienceSeconds ?? 0;
-  for (const name of MICRO_FILES) {
-    const file = `bench/micro/${name}.ts`;
-    if (!existsSync(`${ROOT}${file}`)) {
-      result.notes.push(`micro: ${file} is not there.`);
-      continue;
-    }
-    for (const [runtime, start] of starts) {
+  result.missing ??= {};
+  result.notes.push(EMPTY);
+  for (const { file, runtimes } of MICRO_FILES) {
+    for (const runtime of runtimes) {
       if (context.signal.aborted) return;
-      context.progress(`micro ${name} on ${runtime} ...`);
-      const { code, output } = await runFile(context, [...start, file, "--json", "--patience", String(patience)]);
+      const start = commands.get(runtime);
+      if (start === undefined) continue;
+      const path = `bench/micro/${file}`;
+      context.progress(`micro ${file} on ${runtime} (${context.plan.toGo()})`);
+      const { code, output } = await runFile(context, [...start, path, "--json", "--patience", String(patience)]);
       if (context.signal.aborted) return;
       const report = parseMicro(output);
       if (code !== 0 || report === undefined) {
-        result.notes.push(`micro: ${file} on ${runtime} failed: ${output.trim().slice(-300)}`);
+        result.notes.push(`micro: ${path} on ${runtime} failed: ${output.trim().slice(-300)}`);
       }
       context.plan.turn("micro");
       if (report === undefined) continue;
@@ -69,17 +94,12 @@ export async function runMicroSuite(context: BenchContext): Promise<void> {
       fastest[runtime] = Math.max(fastest[runtime] ?? 0, report.fastest);
       for (const each of report.missing) {
         const [what, ...why] = each.split(": ");
-        result.missing = { ...result.missing, [what]: why.join(": ") };
+        result.missing[what] = why.join(": ");
       }
       result.micro.push(...report.results.map((figures) => ({ suite: report.suite, runtime, ...figures })));
     }
   }
   // What a later file has learnt of the machine's speed holds for the earlier ones as well.
   result.calibration = fastest;
-  result.micro = starts.flatMap(([runtime]) =>
-    resettle(
-      result.micro.filter((row) => row.runtime === runtime),
-      fastest[runtime] ?? 0,
-    ),
-  );
+  result.micro = result.micro.flatMap((row) => resettle([row], fastest[row.runtime] ?? 0));
 }

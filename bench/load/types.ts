@@ -119,7 +119,7 @@ export interface MemorySample {
 /** One micro benchmark on one runtime. */
 export interface MicroResult extends MicroFigures {
   readonly suite: string;
-  readonly runtime: RuntimeName;
+  readonly runtime: RuntimeName | "python";
 }
 
 export interface Machine {

@@ -1,12 +1,14 @@
 /**
- * The whole way of a request in one process, without a socket: parser, scope, application, encoder. What remains of a
+ * Micro benchmark: the whole way of a request in one process, without a socket: parser, scope, application, encoder. What remains of a
  * real server's cost per request is the runtime's and the kernel's.
  */
+import { exit } from "node:process";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import type { ArrayOwner, ListenOptions, Runtime, Socket, SocketHandler } from "../../src/runtime/types.ts";
 import { DEFAULT_OPTIONS } from "../../src/server/options.ts";
-import { type ServerHandle, startServer } from "../../src/server/server.ts";
+import { startServer } from "../../src/server/server.ts";
 import { app as hello } from "../apps/hello.ts";
+import { type MicroCase, runMicro } from "./harness.ts";
 
 const REQUEST = "GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n";
 
@@ -45,7 +47,6 @@ const silent = {
 
 interface Opened {
   readonly runtime: Runtime;
-  readonly server: ServerHandle;
   readonly handler: SocketHandler;
   readonly socket: NullSocket;
 }
@@ -61,53 +62,43 @@ async function open(): Promise<Opened> {
       },
     },
   });
-  const server = await startServer(
-    hello,
-    { ...DEFAULT_OPTIONS, accessLog: false, lifespan: "off" },
-    { runtime, logger: silent },
-  );
+  await startServer(hello, { ...DEFAULT_OPTIONS, accessLog: false, lifespan: "off" }, { runtime, logger: silent });
   const socket = new NullSocket();
-  return { runtime, server, handler: accept!(socket), socket };
-}
-
-/** Nanoseconds per request when `depth` of them arrive in each read. */
-async function measure(depth: number, rounds: number): Promise<number> {
-  const { runtime, server, handler, socket } = await open();
-  const chunk = new TextEncoder().encode(REQUEST.repeat(depth));
-  const expected = await answeredBytes(handler, socket, chunk, depth);
-  socket.written = 0;
-  const begin = runtime.now();
-  for (let i = 0; i < rounds; i++) {
-    handler.onData(chunk, chunk.length);
-    for (let spins = 0; socket.written < expected * (i + 1); spins++) {
-      if (spins < SPINS) await undefined;
-      else await new Promise<void>((resolve) => runtime.defer(resolve));
-    }
-  }
-  const elapsedMs = runtime.now() - begin;
-  server.abort();
-  return (elapsedMs * 1e6) / (rounds * depth);
-}
-
-async function answeredBytes(
-  handler: SocketHandler,
-  socket: NullSocket,
-  chunk: Uint8Array,
-  depth: number,
-): Promise<number> {
-  handler.onData(chunk, chunk.length);
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  if (socket.written === 0 || socket.written % depth !== 0) throw new Error("not every request was answered");
-  return socket.written;
+  return { runtime, handler: accept!(socket), socket };
 }
 
 /** Microtasks before the event loop gets a turn. */
 const SPINS = 400;
-const REQUESTS = 200_000;
-const ROUNDS = 9;
-for (const depth of [1, 16]) {
-  const results: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) results.push(await measure(depth, REQUESTS / depth));
-  results.sort((a, b) => a - b);
-  console.log(`depth ${depth}: ${Math.round(results[ROUNDS >> 1])} ns a request (best ${Math.round(results[0])})`);
+const SETTLE_MS = 20;
+
+/** One read with `depth` requests, until all are answered. */
+async function caseOf(name: string, depth: number): Promise<MicroCase> {
+  const { runtime, handler, socket } = await open();
+  const chunk = new TextEncoder().encode(REQUEST.repeat(depth));
+  handler.onData(chunk, chunk.length);
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  const expected = socket.written;
+  if (expected === 0 || expected % depth !== 0) throw new Error("not every request was answered");
+  return {
+    name,
+    operations: depth,
+    async run() {
+      const enough = socket.written + expected;
+      handler.onData(chunk, chunk.length);
+      for (let spins = 0; socket.written < enough; spins++) {
+        if (spins < SPINS) await undefined;
+        else await new Promise<void>((resolve) => runtime.defer(resolve));
+      }
+    },
+  };
 }
+
+const DEPTHS = [
+  ["one request in a read", 1],
+  ["16 requests in a read", 16],
+] as const;
+const cases: MicroCase[] = [];
+for (const [name, depth] of DEPTHS) cases.push(await caseOf(name, depth));
+await runMicro("cycle, per request", cases);
+// The servers' timers would keep the process.
+exit(0);

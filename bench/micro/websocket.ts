@@ -48,11 +48,19 @@ function clientFrame(length: number, opcode: number): Uint8Array {
   return bytes;
 }
 
+const KEY_BYTES = new Uint8Array([KEY & 255, (KEY >> 8) & 255, (KEY >> 16) & 255, KEY >>> 24]);
+
+/** What npm's ws does where its native addition is not installed. */
+function unmaskBytes(bytes: Uint8Array, start: number, end: number): void {
+  for (let i = start; i < end; i++) bytes[i] ^= KEY_BYTES[(i - start) & 3];
+}
+
 for (const [name, bytes] of SIZES) {
   // Behind the head of a frame nothing is aligned.
   const target = new Uint8Array(bytes + 16);
   const start = bytes <= 125 ? 6 : bytes <= 0xffff ? 8 : 14;
   cases.push({ name: `unmask ${name}`, bytes, run: () => unmask(target, start, start + bytes, KEY) });
+  cases.push({ name: `unmask ${name}, byte by byte`, bytes, run: () => unmaskBytes(target, start, start + bytes) });
 }
 
 function decoding(name: string, bytes: number, opcode: number, strings: boolean, pieces = 1): MicroCase {

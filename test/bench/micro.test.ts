@@ -1,13 +1,14 @@
 /** The micro benchmarks' rounds: which count, what is quoted, and how the machine's speed is remembered. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { outcomes } from "../../bench/goals.ts";
+import { parseMicro } from "../../bench/load/micro.ts";
 import { parseAllocations } from "../../bench/micro/allocation.ts";
 import { calibrate, fastestKnown, keepFastest, sessionKey } from "../../bench/micro/calibration.ts";
 import { formatFigures, type MicroRound, resettle, settle, timesAsFast } from "../../bench/micro/rounds.ts";
@@ -131,4 +132,23 @@ test("what allocates is told from what does not", () => {
   assert.equal(found.nothing, 0);
   assert.ok(found.arrays >= 800 && found.arrays < 1100, `an array: ${found.arrays}`);
   assert.ok(found.later >= 800 && found.later < 1600, `an array that is awaited: ${found.later}`);
+});
+
+test("the worker's half of the wire format reports as the harness does, and beside the same file of calibrations", () => {
+  const cache = mkdtempSync(join(tmpdir(), "ringcorn-test-"));
+  try {
+    const file = fileURLToPath(new URL("../../bench/micro/wire.py", import.meta.url));
+    const env = { ...process.env, XDG_CACHE_HOME: cache };
+    const code = "import sys; sys.argv=['wire.py','--json','--patience','0']; import wire; wire.ROUNDS=1; wire.main()";
+    const output = execFileSync("python3", ["-c", code], { encoding: "utf8", env, cwd: join(file, "..") });
+    const report = parseMicro(output);
+    assert.ok(report !== undefined && report.results.length > 5);
+    const [{ rounds, allocatedBytes }] = report.results;
+    assert.ok(rounds!.length === 1 && rounds![0].p50Ns > 0 && rounds![0].calibration > 0);
+    assert.ok(allocatedBytes! > 100, "a scope is no small thing");
+    const kept = JSON.parse(readFileSync(join(cache, "ringcorn-bench/calibration.json"), "utf8")) as object;
+    assert.match(Object.keys(kept)[0], /, python 3\.\d+\.\d+$/);
+  } finally {
+    rmSync(cache, { recursive: true });
+  }
 });

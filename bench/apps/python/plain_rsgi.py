@@ -1,4 +1,4 @@
-"""The routes of plain.py for granian's own interface (RSGI): the same answers, in the way that its documentation shows."""
+"""The routes of plain.py for granian's own interface (RSGI): the same answers, in the way of its documentation."""
 
 import asyncio
 import os
