@@ -27,6 +27,10 @@ onEach((runtime) => {
   const tcp = sharedServer(runtime, APP, ["--no-access-log"]);
   const path = join(folder, `${runtime}.sock`);
   const unix = sharedServer(runtime, APP, ["--no-access-log", "--uds", path]);
+  const unixPath = async (): Promise<string> => {
+    await unix();
+    return path;
+  };
   const curl = (...args: string[]) => output("curl", ["-sS", "--max-time", "15", ...args]);
   const withCurl = { skip: !hasTool("curl") };
 
@@ -88,6 +92,21 @@ onEach((runtime) => {
       const result = JSON.parse(json) as LoadResult;
       const { non2xx, errors, timeouts, mismatches } = result;
       assert.deepEqual({ non2xx, errors, timeouts, mismatches }, { non2xx: 0, errors: 0, timeouts: 0, mismatches: 0 });
+      const overUnix = await output(autocannon, [
+        "-a",
+        "1000",
+        "--json",
+        "-S",
+        await unixPath(),
+        ...args,
+        `http://a${target}`,
+      ]);
+      const unixResult = JSON.parse(overUnix) as LoadResult;
+      assert.deepEqual(
+        [unixResult.non2xx, unixResult.errors, unixResult.timeouts, unixResult.mismatches],
+        [0, 0, 0, 0],
+      );
+      assert.ok(unixResult["2xx"] >= 1000 - MOST_IN_PIPELINES, String(unixResult["2xx"]));
       // When it has asked for all, autocannon drops the answers that are still in its pipelines.
       assert.ok(result["2xx"] >= 3000 - MOST_IN_PIPELINES, String(result["2xx"]));
     });

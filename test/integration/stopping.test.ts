@@ -152,7 +152,7 @@ onEach((runtime) => {
       await client.send(GET("/gated?g=never&t=never"));
       await request(server.address, "/await?of=never&what=gated");
       server.signal("SIGTERM");
-      assert.equal((await server.ended()).signal, null);
+      assert.deepEqual(await server.ended(), { code: 0, signal: null });
       await client.ended();
     });
   });
@@ -172,7 +172,7 @@ onEach((runtime) => {
         // Signals close behind the first count as the same one: a terminal's Ctrl-C may arrive twice.
         const again = setInterval(() => server.signal(second), AGAIN_MS);
         try {
-          await server.ended();
+          assert.deepEqual(await server.ended(), { code: 1, signal: null });
         } finally {
           clearInterval(again);
         }
