@@ -305,6 +305,28 @@ test("early hints behind a stuck answer wait for room instead of failing", async
   assert.equal(response.interim.length, 40);
 });
 
+test("receive(): an event that is there is returned at once; one that is not is waited for", async () => {
+  const seen: string[] = [];
+  const look = async (event: Promise<ReceiveEvent>): Promise<ReceiveEvent> => {
+    const first = await Promise.race([event, Promise.resolve("waits")]);
+    seen.push(typeof first === "string" ? first : first.type);
+    return event;
+  };
+  const wired = new Wired(async (_scope, receive, send) => {
+    let event = await look(receive());
+    while (event.type === "http.request" && event.more_body) event = await look(receive());
+    await send(START);
+    await send(body("done"));
+  });
+  const client = wired.connect();
+  await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha", "lf");
+  assert.equal(text(only(client)), "done");
+  await client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nhalf`);
+  await client.send(GET);
+  // "ha", "lf", the end of the body; "half" with its end; no body.
+  assert.deepEqual(seen, ["http.request", "waits", "http.request", "http.request", "http.request"]);
+});
+
 test("receive() twice at once: each event goes to one of them, in order", async () => {
   const events: ReceiveEvent[][] = [];
   const wired = new Wired(async (_scope, receive, send) => {
