@@ -32,6 +32,8 @@ export class Intake {
 
   /** Forgets its connection; reading goes on if it was paused. */
   detach(): void {
+    // Who only writes has never attached it.
+    if (this.#socket === null) return;
     this.resume();
     this.parser.reset();
     this.forgetBody();

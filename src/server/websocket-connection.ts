@@ -5,6 +5,7 @@
 import type { WebSocketScope } from "../asgi/types.ts";
 import type { WebSocketCycle } from "../asgi/websocket-cycle.ts";
 import * as states from "../asgi/websocket-states.ts";
+import { giveBack } from "../channel/memory.ts";
 import {
   CLOSE_GOING_AWAY,
   CLOSE_INTERNAL_ERROR,
@@ -32,6 +33,11 @@ const PONGS_PER_TURN = 16;
 const COPY_BYTES = 4 * 1024;
 const PING_BYTES = 4;
 
+/** The chunk that the decoder reads: the runtime's, valid during one call; this connection's alone; the application's too. */
+const CHUNK_BORROWED = 0;
+const CHUNK_OWN = 1;
+const CHUNK_SHARED = 2;
+
 export class WebSocketConnection extends WebSocketHandshake implements SocketHandler {
   readonly queueBytes: number;
   readonly queueMessages: number;
@@ -39,6 +45,7 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
   #encoder: MessageEncoder | null = null;
   #inflater: MessageInflater | undefined = undefined;
   #ownDeflater: MessageDeflater | undefined = undefined;
+  #chunk = CHUNK_BORROWED;
   /** Chunks that wait for the decoder. */
   #held: Uint8Array[] | null = null;
   #heldBytes = 0;
@@ -130,12 +137,15 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     this.#pingedAt = 0;
     const decoder = this.#decoder;
     if (decoder === null || this.#pumping || this.#hasInput) {
-      this.#hold(chunk, length, this.context.runtime.ownsChunks);
+      this.#hold(chunk, length, length === chunk.length);
       return;
     }
-    decoder.feed(chunk, 0, length);
+    this.#feed(decoder, chunk, length);
     this.#pump();
-    if (!this.context.runtime.ownsChunks && decoder.position < decoder.limit) decoder.keepInput();
+    if (this.#chunk === CHUNK_BORROWED && decoder.position < decoder.limit) {
+      decoder.keepInput();
+      this.#chunk = CHUNK_OWN;
+    }
   }
 
   onDrain(): void {
@@ -224,7 +234,7 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
   /** Keeps a chunk until the application receives what is before it. */
   #hold(chunk: Uint8Array, length: number, owned: boolean): void {
     this.#held ??= [];
-    this.#held.push(owned ? chunk.subarray(0, length) : chunk.slice(0, length));
+    this.#held.push(owned ? chunk : new Uint8Array(chunk.subarray(0, length)));
     this.#heldBytes += length;
     // A client may send a little before its handshake is answered.
     const mayHold = this.#decoder === null ? this.context.options.limits.pipelinedBytes : 0;
@@ -240,14 +250,20 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     this.socket.resume();
   }
 
+  get #appIsFull(): boolean {
+    return this.cycle.full && this.cycle.state === states.OPEN;
+  }
+
   /** Decodes until input or room for messages runs out. */
   #pump(): void {
     const decoder = this.#decoder!;
     const cycle = this.cycle;
     const { taker } = cycle;
+    let { chunk } = decoder;
     this.#pumping = true;
     this.#pings = 0;
-    while (this.phase === OPEN && !(cycle.full && cycle.state === states.OPEN)) {
+    // A chunk that is used up is let go though the application be full.
+    while (this.phase === OPEN && !(this.#appIsFull && decoder.position < decoder.limit)) {
       const event = decoder.next();
       if (event === TEXT || event === BINARY) {
         if (cycle.state !== states.OPEN) continue;
@@ -256,7 +272,13 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
       } else if (event === PING) this.#answerPing(decoder);
       else if (event === CLOSE) this.#peerClosed(decoder.closeCode, decoder.closeReason);
       else if (event === ERROR) this.#refuseInput(decoder);
-      else if (event === NEED_DATA && !this.#feedHeld(decoder)) break;
+      else if (event === NEED_DATA) {
+        // Its messages have been copied or decoded: what comes next can use its memory while that is warm.
+        if (this.#chunk === CHUNK_OWN) giveBack(chunk);
+        this.#chunk = CHUNK_BORROWED;
+        if (this.#appIsFull || !this.#feedHeld(decoder)) break;
+        ({ chunk } = decoder);
+      }
     }
     this.#pumping = false;
     if (this.#pings > PONGS_PER_TURN && this.phase === OPEN && this.#owed !== null) {
@@ -273,8 +295,14 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     if (chunk === undefined) return false;
     if (this.#held!.length === 0) this.#held = null;
     this.#heldBytes -= chunk.length;
-    decoder.feed(chunk, 0, chunk.length);
+    this.#feed(decoder, chunk, chunk.length);
     return true;
+  }
+
+  /** An array that the bytes fill whole is this connection's to keep. */
+  #feed(decoder: FrameDecoder, chunk: Uint8Array, length: number): void {
+    this.#chunk = length === chunk.length ? CHUNK_OWN : CHUNK_BORROWED;
+    decoder.feed(chunk, 0, length);
   }
 
   /** A binary message, to be kept by the application. */
@@ -285,7 +313,8 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     // Never by `slice`: on a Buffer, which a runtime may hand over, that is a view, and the application's is no Buffer.
     const part = payload.subarray(payloadStart, payloadEnd);
     const isSmall = length <= COPY_BYTES || 2 * length < payload.length;
-    if (isSmall || payload !== decoder.chunk || !this.context.runtime.ownsChunks) return new Uint8Array(part);
+    if (isSmall || payload !== decoder.chunk || this.#chunk === CHUNK_BORROWED) return new Uint8Array(part);
+    this.#chunk = CHUNK_SHARED;
     return new Uint8Array(part.buffer, part.byteOffset, length);
   }
 
@@ -293,7 +322,7 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     const { payload, payloadStart, payloadEnd } = decoder;
     if (this.cycle.state !== states.OPEN) return;
     if (++this.#pings <= PONGS_PER_TURN) this.putPong(payload, payloadStart, payloadEnd);
-    else this.#owed = payload.slice(payloadStart, payloadEnd);
+    else this.#owed = new Uint8Array(payload.subarray(payloadStart, payloadEnd));
   }
 
   #peerClosed(code: number, reason: string): void {

@@ -16,6 +16,7 @@ import {
   REST,
 } from "../protocol/websocket/encoder.ts";
 import { ConnectionEnd } from "./connection-end.ts";
+import type { Exchange } from "./exchange.ts";
 
 /** Messages leave in the middle of a turn once this much has gathered. */
 const FLUSH_BYTES = 16 * 1024;
@@ -79,6 +80,14 @@ export abstract class WebSocketOutput extends ConnectionEnd {
 
   protected abstract readonly frames: MessageEncoder;
 
+  /** Of the exchange a WebSocket needs the output alone, and at each message: the rest is left as it is. */
+  protected override borrow(): Exchange {
+    const exchange = this.context.pool.borrow();
+    exchange.outlet.attach(this.socket);
+    this.exchange = exchange;
+    return exchange;
+  }
+
   /** Encodes a message, or has it wait. Null: its sender has nothing to wait for. */
   protected put(message: Message): Promise<void> | null {
     if (this.#backlog !== null || !this.#encode(message)) return this.#wait(message);
@@ -133,7 +142,7 @@ export abstract class WebSocketOutput extends ConnectionEnd {
       }
       this.#backlog = new Backlog();
     }
-    this.#backlog.pong = payload.slice(start, end);
+    this.#backlog.pong = new Uint8Array(payload.subarray(start, end));
   }
 
   /** The socket has taken all that was in the buffer. Goes on with what waits; then wakes those who wait for it. */

@@ -1,6 +1,7 @@
 /** What the WebSockets of one server share: what decoders and encoders are made with. */
 
 import { webSocketCallOf } from "../asgi/websocket-call.ts";
+import { giveBack } from "../channel/memory.ts";
 import type {
   DeflateAgreement,
   DeflateOptions,
@@ -45,6 +46,7 @@ export class WebSocketShared {
       text: this.#text,
       // An application that is part of the server passes texts on as bytes.
       strings: webSocketCallOf(app) === undefined,
+      release: giveBack,
     };
     this.#tools = options.wsDeflate ? deflateTools() : undefined;
     this.#thresholdBytes = options.wsDeflateThresholdBytes;

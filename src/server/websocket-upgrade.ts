@@ -69,7 +69,9 @@ export function takeEarly({ intake }: Exchange): Uint8Array[] {
   const { parser } = intake;
   const early: Uint8Array[] = [];
   do {
-    if (parser.position < parser.limit) early.push(parser.chunk.slice(parser.position, parser.limit));
+    // Not by `slice`, which is a view where the chunk is a Buffer: these will be overwritten.
+    if (parser.position < parser.limit)
+      early.push(new Uint8Array(parser.chunk.subarray(parser.position, parser.limit)));
     parser.position = parser.limit;
   } while (intake.feedHeld());
   return early;

@@ -82,6 +82,8 @@ export interface DecoderOptions {
   readonly text: TextCodec;
   /** Texts as strings in `text`; false: as checked UTF-8, as binary messages are handed out. */
   readonly strings: boolean;
+  /** Takes arrays of the decoder's own that nobody needs any more. */
+  readonly release?: (bytes: Uint8Array) => void;
 }
 
 export class FrameDecoder {
@@ -152,7 +154,7 @@ export class FrameDecoder {
 
   /** Copies what has not been consumed: the caller is about to write to the chunk again. Between events only. */
   keepInput(): void {
-    this.chunk = this.chunk.slice(this.position, this.limit);
+    this.chunk = new Uint8Array(this.chunk.subarray(this.position, this.limit));
     this.limit -= this.position;
     this.position = 0;
   }
@@ -280,6 +282,7 @@ export class FrameDecoder {
       if (strings) {
         const text = ascii ? codec.ascii(bytes, start, end) : codec.decode(bytes, start, end);
         if (text === undefined) return this.#refuse(BAD_UTF8);
+        if (owned) this.#options.release?.(bytes);
         this.text = text;
         return TEXT;
       }
@@ -369,6 +372,7 @@ export class FrameDecoder {
       const size = isLast ? Math.min(length + this.#remaining, GROWTH_IN_LAST * needed) : GROWTH * needed;
       const grown = new Uint8Array(size);
       grown.set(this.#message.subarray(0, length));
+      this.#options.release?.(this.#message);
       this.#message = grown;
     }
     this.#message.set(chunk.subarray(start, end), length);
