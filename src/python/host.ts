@@ -83,6 +83,7 @@ export class WorkerHost implements wire.RecordTaker, Member {
   /** Of WebSockets, as they came. */
   readonly #messages = new wire.RecordBuffer(1024);
   #sockets = 0;
+  #filling = false;
   readonly #heads = new wire.RecordBuffer(16 * 1024);
   /** Requests whose head stands in `#heads`. */
   #unwritten: Carried[] = [];
@@ -216,12 +217,17 @@ export class WorkerHost implements wire.RecordTaker, Member {
 
   /** Messages may leave before what waits in turn: the stream keeps up. */
   get hasRoom(): boolean {
-    return this.#messages.length < WRITE_BYTES;
+    return this.#nextMessages.length < WRITE_BYTES;
+  }
+
+  /** While a write is put together, what a WebSocket has behind its turn belongs behind that. */
+  get #nextMessages(): wire.RecordBuffer {
+    return this.#filling ? this.#out : this.#messages;
   }
 
   /** A message of a WebSocket that has none waiting. */
   message(id: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
-    this.#messages.record(wire.WS_MESSAGE, flags, id, this.generation, bytes, start, end);
+    this.#nextMessages.record(wire.WS_MESSAGE, flags, id, this.generation, bytes, start, end);
     this.#flushSoon();
   }
 
@@ -259,7 +265,9 @@ export class WorkerHost implements wire.RecordTaker, Member {
       if (this.#sent === out.length) {
         out.length = 0;
         this.#sent = 0;
+        this.#filling = true;
         this.#fill();
+        this.#filling = false;
         if (out.length === 0) return;
       }
       const taken = this.#child.write(out.bytes, this.#sent, out.length);

@@ -31,6 +31,8 @@ export class FakeSocketCall implements WebSocketCall {
   /** What has been sent, messages as `text: ...` or `binary of n bytes`. */
   readonly sent: (SendEvent | string)[] = [];
   rooms = 0;
+  /** What the peer has ready when reading goes on. */
+  onRoom: (() => void) | undefined;
   /** While set, messages wait for it. */
   stalled: Promise<void> | undefined;
   /** While set, `send` rejects with it. */
@@ -43,6 +45,7 @@ export class FakeSocketCall implements WebSocketCall {
 
   roomAgain(): void {
     this.rooms += 1;
+    this.onRoom?.();
   }
 
   send(event: SendEvent): Promise<void> {

@@ -87,6 +87,30 @@ test("socket: without credit messages wait, reading stops, and credit lets both 
   await end(opened);
 });
 
+test("socket: what is read while a write is put together keeps its order", async () => {
+  const opened = await open();
+  const { worker, call } = opened;
+  const sizes = [200_000, 1, 2, 150_000, 3];
+  call.onRoom = () => {
+    call.onRoom = undefined;
+    for (const size of sizes.slice(1)) call.says(new Uint8Array(size).fill(size));
+  };
+  call.says(new Uint8Array(sizes[0]));
+  await turn();
+  worker.say(wire.RESPONSE_CREDIT, 0, 1, u32(200_000));
+  await turn();
+  const got: number[] = [];
+  let sum = 0;
+  for (const { flags, payload } of messages(worker)) {
+    sum += payload.length;
+    if ((flags & wire.MORE) !== 0) continue;
+    got.push(sum);
+    sum = 0;
+  }
+  assert.deepEqual(got, sizes);
+  await end(opened);
+});
+
 test("socket: one that stalls does not hold up another of the same worker", async () => {
   const opened = await open();
   const other = connect(opened.pool);
