@@ -10,6 +10,7 @@ import { parseVariant } from "./load/row-servers.ts";
 import { median, type Spread, spread } from "./load/stats.ts";
 import { OMISSION } from "./load/tools.ts";
 import type { BenchResult, HttpSample, HttpSuiteResult, PacedFigures } from "./load/types.ts";
+import { connectionsText } from "./load/workloads.ts";
 import { table } from "./table.ts";
 
 const whole = (value: number) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en") : "–");
@@ -232,7 +233,7 @@ function rowParts(result: BenchResult, suite: string): string[] {
   });
   return [
     `### ${suite}`,
-    `${about}; ${connections} connections, ${TOOL_TEXT[tool]}. ${cores === 1 ? "Server on core" : "Servers on cores"} ${serverCpus?.join(", ")}, load on ${generatorCpus?.join(", ")}.`,
+    `${about}; ${connectionsText(connections)}, ${TOOL_TEXT[tool]}. ${cores === 1 ? "Server on core" : "Servers on cores"} ${serverCpus?.join(", ")}, load on ${generatorCpus?.join(", ")}.`,
     table([tool === "socket" ? SOCKET_HEAD : HEAD, ...ids.map((id) => serverRow(id, samplesOf(result, suite, id)))]),
     ...(ratios.length === 0
       ? []

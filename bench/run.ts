@@ -23,7 +23,7 @@ import { runSocketIdle, SOCKET_IDLE_SUITES, type SocketIdleSuite } from "./load/
 import { provideTools, wantedTools } from "./load/tools.ts";
 import { runMemorySuite, TRANSFERS } from "./load/transfer.ts";
 import type { BenchContext, BenchResult, ServerSpec, Settings } from "./load/types.ts";
-import { coresOf, WORKLOADS, type Workload } from "./load/workloads.ts";
+import { connectionsText, coresOf, WORKLOADS, type Workload } from "./load/workloads.ts";
 import { chooseSuites, HELP, listOf, OPTIONS, settingsFrom } from "./options.ts";
 import { renderFigures, renderReport, replaceFigures } from "./report.ts";
 
@@ -79,7 +79,7 @@ function listText(suites: readonly string[]): string {
     ...new Set(ROW_SERVERS.filter((spec) => spec.group === name).map((spec) => spec.id)),
   ];
   const rows = WORKLOADS.filter((workload) => suites.includes(workload.name)).map(
-    ({ name, about, connections }) => `  ${name.padEnd(22)} ${about}; ${connections} connections\n`,
+    ({ name, about, connections }) => `  ${name.padEnd(26)} ${about}; ${connectionsText(connections)}\n`,
   );
   return [
     `Suites:  ${suites.join(", ")}\n`,

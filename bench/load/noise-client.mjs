@@ -4,7 +4,8 @@
  *   node noise-client.mjs PORT REQUESTS_PER_SECOND
  *
  * Every one must be refused with 4xx (or 501, 505), or its connection closed. Prints "ready N" at the beginning, and at the
- * end "sent N: refused A, closed B, accepted C (which), failed F". Failed are answers of 5xx and silence.
+ * end "sent N: refused A, closed B, accepted C (which), failed F, waiting W". Failed are answers of 5xx and silence; those
+ * that wait at the end have not been silent long enough.
  */
 import { connect } from "node:net";
 
@@ -74,6 +75,8 @@ process.stdin.on("data", () => {});
 process.stdin.on("end", () => {
   const taken = [...accepted.values()].reduce((sum, times) => sum + times, 0);
   const which = taken === 0 ? "" : ` (${[...accepted.keys()].join(", ")})`;
-  console.log(`sent ${sent}: refused ${refused}, closed ${closed}, accepted ${taken}${which}, failed ${failed}`);
+  console.log(
+    `sent ${sent}: refused ${refused}, closed ${closed}, accepted ${taken}${which}, failed ${failed}, waiting ${sent - refused - closed - taken - failed}`,
+  );
   process.exit(0);
 });

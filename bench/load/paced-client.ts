@@ -8,7 +8,7 @@
  * millisecond late, and be measured.
  */
 import { readFileSync } from "node:fs";
-import { type Buckets, count } from "./histogram.ts";
+import { LatencyHistogram } from "./latencies.ts";
 import { dueMs } from "./schedule.ts";
 
 const [port, connections, warmupSeconds, seconds, rate, part, parts] = process.argv.slice(2, 9).map(Number);
@@ -33,8 +33,8 @@ interface State {
 }
 type Client = import("bun").Socket<State>;
 
-const latencies: Buckets = new Map();
-const lateness: Buckets = new Map();
+const latencies = new LatencyHistogram();
+const lateness = new LatencyHistogram();
 const clients: Client[] = [];
 const idle: Client[] = [];
 const waiting: number[] = [];
@@ -47,6 +47,8 @@ let answeredInTime = 0;
 let wrongStatus = 0;
 let socketErrors = 0;
 let over = false;
+/** Every request has been sent or waits: a client that was held up at the end must not forget some. */
+let allDue = false;
 
 const counts = (at: number) => at >= fromMs && at < untilMs;
 
@@ -81,7 +83,7 @@ function finished(client: Client): void {
   if (counts(rate === 0 ? nowMs : at)) {
     answered++;
     if (client.data.wrong) wrongStatus++;
-    count(latencies, (nowMs - at) * 1e3);
+    latencies.add(nowMs - at);
   }
   if (counts(nowMs)) answeredInTime++;
   next(client, nowMs);
@@ -160,20 +162,21 @@ function keepPace(index: number): void {
     const client = idle.shift();
     if (client === undefined) waiting.push(at);
     else {
-      if (counts(at)) count(lateness, (performance.now() - at) * 1e3);
+      if (counts(at)) lateness.add(performance.now() - at);
       ask(client, at);
     }
     index++;
     at = begunMs + dueMs({ rate, part, parts }, index);
   }
   if (at < untilMs) setImmediate(() => keepPace(index));
+  else allDue = true;
 }
 
 /** What was due and is unanswered took at least until now. */
 function countUnanswered(): number {
   const nowMs = performance.now();
   const missing = [...clients.map((client) => client.data.dueMs), ...waiting].filter(counts);
-  for (const at of missing) count(latencies, (nowMs - at) * 1e3);
+  for (const at of missing) latencies.add(nowMs - at);
   return missing.length;
 }
 
@@ -181,8 +184,9 @@ function report(): void {
   over = true;
   const unanswered = rate === 0 ? 0 : countUnanswered();
   const figures = { answered, answeredInTime, unanswered, wrongStatus, socketErrors };
-  process.stdout.write(`${JSON.stringify({ ...figures, latencies: [...latencies], lateness: [...lateness] })}\n`, () =>
-    process.exit(0),
+  process.stdout.write(
+    `${JSON.stringify({ ...figures, latencies: latencies.counts(), lateness: lateness.counts() })}\n`,
+    () => process.exit(0),
   );
 }
 
@@ -200,7 +204,7 @@ function begin(): void {
     () => {
       const startedMs = performance.now();
       const look = () => {
-        const busy = waiting.length > 0 || clients.some((client) => counts(client.data.dueMs));
+        const busy = !allDue || waiting.length > 0 || clients.some((client) => counts(client.data.dueMs));
         if (rate > 0 && busy && performance.now() - startedMs < GRACE_MS) setTimeout(look, 10);
         else report();
       };

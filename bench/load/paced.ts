@@ -2,7 +2,7 @@
  * Runs paced-client.ts, one process for each of the generator's cores, and adds up what they report.
  */
 import { type Client, startClient } from "./client.ts";
-import { added, percentile } from "./histogram.ts";
+import { percentileUs, summed } from "./latencies.ts";
 import { endedChildrenSeconds } from "./procfs.ts";
 import { shareOf } from "./schedule.ts";
 import type { PacedFigures } from "./types.ts";
@@ -30,13 +30,14 @@ export interface PacedPart {
   readonly unanswered: number;
   readonly wrongStatus: number;
   readonly socketErrors: number;
-  readonly latencies: readonly (readonly [number, number])[];
-  readonly lateness: readonly (readonly [number, number])[];
+  /** `LatencyHistogram`'s. */
+  readonly latencies: readonly number[];
+  readonly lateness: readonly number[];
 }
 
 export function sumPaced(parts: readonly PacedPart[], rate: number, seconds: number): PacedFigures {
   const sum = (of: (part: PacedPart) => number) => parts.reduce((total, part) => total + of(part), 0);
-  const latencies = added(parts.map((part) => part.latencies));
+  const latencies = summed(parts.map((part) => part.latencies));
   const wrongStatus = sum((part) => part.wrongStatus);
   const socketErrors = sum((part) => part.socketErrors);
   const unanswered = sum((part) => part.unanswered);
@@ -45,14 +46,14 @@ export function sumPaced(parts: readonly PacedPart[], rate: number, seconds: num
     requests: sum((part) => part.answered),
     seconds,
     requestsPerSecond: sum((part) => part.answeredInTime) / seconds,
-    p50Us: percentile(latencies, 0.5),
-    p99Us: percentile(latencies, 0.99),
-    p999Us: percentile(latencies, 0.999),
+    p50Us: percentileUs(latencies, 0.5),
+    p99Us: percentileUs(latencies, 0.99),
+    p999Us: percentileUs(latencies, 0.999),
     wrongStatus,
     socketErrors,
     unanswered,
     errors: wrongStatus + socketErrors + unanswered,
-    lateP99Us: percentile(added(parts.map((part) => part.lateness)), 0.99),
+    lateP99Us: percentileUs(summed(parts.map((part) => part.lateness)), 0.99),
   };
 }
 

@@ -32,7 +32,7 @@ export const NOT_SPOKEN = "not spoken yet";
 export function plannedText(rows: readonly PlannedRow[] = PLANNED_ROWS): string {
   if (rows.length === 0) return "";
   const lines = rows.map(
-    ({ name, about, tools, peers }) => `  ${name.padEnd(22)} ${about}; by ${tools}; beside ${peers}\n`,
+    ({ name, about, tools, peers }) => `  ${name.padEnd(26)} ${about}; by ${tools}; beside ${peers}\n`,
   );
   return `Rows ${NOT_SPOKEN} (${rows.length}), for their protocols are not:\n${lines.join("")}`;
 }

@@ -11,14 +11,12 @@ export interface Schedule {
   readonly parts: number;
 }
 
-/** Milliseconds from the beginning at which this process's request number `index` is due. */
+/**
+ * Milliseconds from the beginning at which this process's request number `index` is due: in the middle of its share of the
+ * time, so that none falls on the edge of a measurement.
+ */
 export function dueMs({ rate, part, parts }: Schedule, index: number): number {
-  return ((index * parts + part) / rate) * 1e3;
-}
-
-/** How many of this process's requests are due before `ms`. */
-export function dueBefore({ rate, part, parts }: Schedule, ms: number): number {
-  return Math.max(0, Math.ceil(((ms / 1e3) * rate - part) / parts - 1e-9));
+  return ((index * parts + part + 0.5) / rate) * 1e3;
 }
 
 /** `N` split over the processes as evenly as can be. */

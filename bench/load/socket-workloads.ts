@@ -6,9 +6,9 @@ import type { SocketSpec, Workload } from "./workloads.ts";
 import { payloadOf } from "./ws-frames.ts";
 
 const ECHO_BYTES = [
-  ["16b", 16],
-  ["1kb", 1_024],
-  ["64kb", 65_536],
+  ["16b", 16, "16 bytes"],
+  ["1kb", 1_024, "1 KB"],
+  ["64kb", 65_536, "64 KB"],
 ] as const;
 const ECHO_CONNECTIONS = [1, 64, 1_000] as const;
 const BROADCAST_BYTES = 128;
@@ -37,9 +37,9 @@ function row(
 }
 
 function rowsOf(app: "socket" | "python-socket"): Workload[] {
-  const echoes = ECHO_BYTES.flatMap(([size, bytes]) =>
+  const echoes = ECHO_BYTES.flatMap(([size, bytes, words]) =>
     ECHO_CONNECTIONS.map((connections) => {
-      const about = `WebSocket, a text of ${size.toUpperCase()} comes back`;
+      const about = `WebSocket, a text of ${words} comes back`;
       return row(app, `echo-${size}-${connections}`, about, connections, { mode: "echo", bytes });
     }),
   );

@@ -269,6 +269,11 @@ export const WORKLOADS: readonly Workload[] = [
   ...PYTHON_SOCKET_WORKLOADS,
 ];
 
+/** Such as `1 connection`. */
+export function connectionsText(count: number): string {
+  return `${count.toLocaleString("en")} connection${count === 1 ? "" : "s"}`;
+}
+
 /** The request as it stands on the wire. */
 export function requestBytes(spec: RequestSpec, port: number): string {
   const lines = [`${spec.method} ${spec.path} HTTP/1.1`, `Host: 127.0.0.1:${port}`];

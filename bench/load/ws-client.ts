@@ -7,8 +7,9 @@
  * Prints "ready N" when all are connected and the warm-up begins, "go" when the measurement begins, and then one line of
  * JSON. The first answer on each connection is compared byte by byte.
  */
+
+import { LatencyHistogram } from "./latencies.ts";
 import { clientFrame, handshakeRequest, payloadOf, serverFrame } from "./ws-frames.ts";
-import { LatencyHistogram } from "./ws-latency.ts";
 import type { ClientJob, ClientReport } from "./ws-load.ts";
 
 interface State {

@@ -4,10 +4,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { PlainError } from "../../src/runtime/types.ts";
+import { percentileUs } from "./latencies.ts";
 import { endedChildrenSeconds } from "./procfs.ts";
 import { program, ROOT } from "./programs.ts";
 import type { MessageKind } from "./ws-frames.ts";
-import { percentileUs } from "./ws-latency.ts";
 
 const START_TIMEOUT_MS = 20_000;
 const SPARE_DESCRIPTORS = 64;

@@ -1,8 +1,8 @@
 /** The WebSocket load: its frames, its latencies, how it is shared out and added up. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { LatencyHistogram, percentileUs } from "../../bench/load/latencies.ts";
 import { clientFrame, payloadOf, serverFrame } from "../../bench/load/ws-frames.ts";
-import { LatencyHistogram, percentileUs } from "../../bench/load/ws-latency.ts";
 import { addUp, shares } from "../../bench/load/ws-load.ts";
 import { OutBuffer } from "../../src/protocol/buffer.ts";
 import { MessageEncoder } from "../../src/protocol/websocket/encoder.ts";

@@ -21,6 +21,11 @@ export class LatencyHistogram {
   }
 }
 
+/** Those of several processes together. */
+export function summed(all: readonly (readonly number[])[]): number[] {
+  return Array.from({ length: STEPS }, (_, step) => all.reduce((sum, counts) => sum + (counts[step] ?? 0), 0));
+}
+
 /** The value in microseconds that a share of all latencies lies below; NaN when there are none. */
 export function percentileUs(counts: readonly number[], share: number): number {
   const rank = share * counts.reduce((sum, count) => sum + count, 0);
