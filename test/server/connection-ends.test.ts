@@ -1,6 +1,7 @@
 /** How requests and connections end: FIN and RST in every state, bodies that nobody reads, Expect, and the counts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CALL, type CallApplication, type HttpCall } from "../../src/asgi/call.ts";
 import type { Application, Receive, Scope, Send } from "../../src/asgi/types.ts";
 import { bytesOf, settle, Wired } from "../harness/fake-socket.ts";
 import { parseResponse, text } from "../harness/response.ts";
@@ -90,6 +91,28 @@ test("a body stops reading at its watermark, and not once it is whole: the end o
   await client.send(GET);
   assert.equal(client.socket.paused, false, "a request that waits behind it changes nothing");
 });
+
+for (const [framing, unread, told] of [
+  ["Content-Length: 1000", 499, true],
+  ["Content-Length: 1000", 500, false],
+  // Whether what is unread holds the end can't be known.
+  ["Content-Length: 1000", -1, false],
+  ["Transfer-Encoding: chunked", 100, false],
+] as const) {
+  test(`FIN behind ${unread} unread bytes of a held-back body (${framing}): ${told ? "told" : "not told"}`, async () => {
+    let isTold = false;
+    const app: CallApplication = Object.assign(async () => {}, {
+      [CALL]: (call: HttpCall) => call.watch(() => (isTold = true)),
+    });
+    const wired = new Wired(app, { limits: { bodyWatermarkBytes: 100 } });
+    const client = wired.connect();
+    const size = framing.startsWith("T") ? "3e8\r\n" : "";
+    await client.send(`POST /x HTTP/1.1\r\nHost: a\r\n${framing}\r\n\r\n`, size, "x".repeat(500));
+    assert.equal(client.socket.paused, true);
+    client.socket.handler.onEndUnread(unread);
+    assert.equal(isTold, told);
+  });
+}
 
 for (const starts of [false, true]) {
   test(`an application that gives up behind a FIN, its response ${starts ? "begun" : "not begun"}: 500, nothing logged`, async () => {
