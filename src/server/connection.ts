@@ -149,6 +149,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   onEndUnread(unreadBytes: number): void {
     if (this.phase === UPGRADED) this.#successor!.onEndUnread(unreadBytes);
     const cycle = this.#cycle;
+    if (this.#bodyDone) cycle?.disconnect();
     if (cycle === null || this.#bodyDone || unreadBytes < 0) return;
     const { intake } = this.exchange!;
     if (!intake.parser.chunked && unreadBytes + intake.waitingBytes < this.#bodyOwed()) this.#truncated(cycle);

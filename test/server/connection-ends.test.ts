@@ -114,6 +114,28 @@ for (const [framing, unread, told] of [
   });
 }
 
+test("FIN behind more pipelined requests than are held: the application at work is told", async () => {
+  let told = "";
+  const wired = new Wired(
+    async (_scope, receive, send) => {
+      if (told === "") {
+        await receive();
+        told = "waits";
+        told = (await receive()).type;
+      }
+      await answer(send, "well");
+    },
+    { limits: { pipelinedRequests: 2 } },
+  );
+  const client = wired.connect();
+  await client.send(GET, GET + GET + GET);
+  assert.deepEqual([client.socket.paused, told], [true, "waits"]);
+  client.socket.handler.onEndUnread(GET.length);
+  await settle();
+  assert.equal(told, "http.disconnect");
+  assert.equal(responses(client.socket.bytes, false).length, 4, "what was sent before is answered nevertheless");
+});
+
 for (const starts of [false, true]) {
   test(`an application that gives up behind a FIN, its response ${starts ? "begun" : "not begun"}: 500, nothing logged`, async () => {
     const wired = new Wired(async (_scope, receive, send) => {
