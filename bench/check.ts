@@ -2,7 +2,7 @@
  * `npm run bench:check`: a short run that fails where a ratio to a peer in the same run has fallen clearly below the one in
  * bench/recorded.json. `--record` writes that file instead, from a run on a quiet machine.
  *
- *   npm run bench:check -- [--only http/hello,python/hello] [--rounds 7] [--seconds 2] [--record] [--recorded FILE]
+ *   npm run bench:check -- [--only http/hello,python/hello] [--all] [--rounds 5] [--record] [--recorded FILE]
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -23,32 +23,40 @@ const RECORDED = join(ROOT, "bench/recorded.json");
 const PAIRS: readonly Pair[] = [
   { suite: "http/hello", ours: "ringcorn-bun", theirs: "bun-serve" },
   { suite: "http/hello", ours: "ringcorn-deno", theirs: "deno-serve" },
+  { suite: "web/upload@1", ours: "ringcorn-bun", theirs: "bun-serve" },
+  { suite: "python/hello@1", ours: "ringcorn-bun-python", theirs: "uvicorn" },
+];
+/** With `--all`. */
+const MORE_PAIRS: readonly Pair[] = [
   { suite: "http/pipelined", ours: "ringcorn-bun", theirs: "bun-serve" },
   { suite: "http/pipelined", ours: "ringcorn-deno", theirs: "deno-serve" },
-  { suite: "web/upload@1", ours: "ringcorn-bun", theirs: "bun-serve" },
   { suite: "web/upload@1", ours: "ringcorn-deno", theirs: "deno-serve" },
-  { suite: "python/hello@1", ours: "ringcorn-bun-python", theirs: "uvicorn" },
   { suite: "python/hello@1", ours: "ringcorn-deno-python", theirs: "uvicorn" },
   { suite: "python/echo-10kb@1", ours: "ringcorn-bun-python", theirs: "uvicorn" },
 ];
 
+/** With one second, half of the server would not be compiled yet when the measurement begins. */
+const WARMUP_SECONDS = "2";
+
 const OPTIONS = {
   only: { type: "string" },
-  rounds: { type: "string", default: "7" },
+  all: { type: "boolean", default: false },
+  rounds: { type: "string", default: "5" },
   seconds: { type: "string", default: "1" },
   cpus: { type: "string" },
   record: { type: "boolean", default: false },
   recorded: { type: "string", default: RECORDED },
 } as const;
 
-/** The pairs of `--only`: `python/hello@1` by this name, as `python/hello`, or as `python`. */
-export function chosenPairs(only: string | undefined): Pair[] {
-  if (only === undefined) return [...PAIRS];
+/** The pairs of `--only`, of all: `python/hello@1` by this name, as `python/hello`, or as `python`. */
+export function chosenPairs(only: string | undefined, all = false): Pair[] {
+  const every = [...PAIRS, ...MORE_PAIRS];
+  if (only === undefined) return all ? every : [...PAIRS];
   const parts = only.split(",").map((part) => part.trim());
   const names = (suite: string) => [suite, suite.split("@")[0], suite.split("/")[0]];
-  const chosen = PAIRS.filter(({ suite }) => parts.some((part) => names(suite).includes(part)));
+  const chosen = every.filter(({ suite }) => parts.some((part) => names(suite).includes(part)));
   if (chosen.length > 0) return chosen;
-  throw new PlainError(`--only names none of ${[...new Set(PAIRS.map(({ suite }) => suite))].join(", ")}.`);
+  throw new PlainError(`--only names none of ${[...new Set(every.map(({ suite }) => suite))].join(", ")}.`);
 }
 
 function readRecorded(path: string): Recorded | undefined {
@@ -68,6 +76,8 @@ async function measure(pairs: readonly Pair[], values: Values): Promise<BenchRes
   const servers = new Set(pairs.flatMap(({ ours, theirs }) => [ours, theirs]));
   const tool = programs().wrk === undefined ? "autocannon" : "wrk";
   const flags = [
+    "--warmup",
+    WARMUP_SECONDS,
     "--rounds",
     values.rounds,
     "--seconds",
@@ -101,21 +111,24 @@ function row({ recorded, now, verdict }: Judged): string[] {
   const range = (values: { q1: number; median: number; q3: number }) =>
     `${values.median.toFixed(2)} (${values.q1.toFixed(2)} to ${values.q3.toFixed(2)})`;
   const what = `${titleOf(recorded.ours)} / ${titleOf(recorded.theirs)}`;
-  return [recorded.suite, what, range(recorded), now === undefined ? "–" : range(now), verdict];
+  return [recorded.suite, what, recorded.measure, range(recorded), now === undefined ? "–" : range(now), verdict];
 }
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ args: argv.slice(2), options: OPTIONS });
-  const pairs = chosenPairs(values.only);
+  const pairs = chosenPairs(values.only, values.all);
   const recorded = readRecorded(values.recorded);
-  const isChosen = (ratio: Pair) => pairs.some((pair) => JSON.stringify(pair) === JSON.stringify(pairOf(ratio)));
+  const isChosen = (ratio: Pair) => pairs.some((pair) => isPair(ratio, pair));
   const known = recorded?.ratios.filter(isChosen) ?? [];
   if (!values.record && known.length === 0) {
     throw new PlainError("Nothing is recorded for these rows: run npm run bench:check -- --record on a quiet machine.");
   }
-  const result = await measure(values.record ? pairs : known.map(pairOf), values);
+  const result = await measure(
+    values.record ? pairs : pairs.filter((pair) => known.some((ratio) => isPair(ratio, pair))),
+    values,
+  );
   if (values.record) {
     const fresh: Recorded = {
       recordedAt: result.startedAt,
@@ -128,7 +141,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const judged = judgeAll(known, result);
-  stdout.write(`${table([["suite", "ratio", "recorded", "now", ""], ...judged.map(row)])}\n`);
+  stdout.write(`${table([["suite", "ratio", "of", "recorded", "now", ""], ...judged.map(row)])}\n`);
   if (recorded!.cpu !== result.machine.cpu) stdout.write(`Recorded on another processor: ${recorded!.cpu}.\n`);
   stdout.write(
     `The widest spread of a ratio was ${(resolution(judged) * 100).toFixed(0)} %: smaller falls go unseen.\n`,
@@ -138,8 +151,8 @@ async function main(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-function pairOf({ suite, ours, theirs }: Pair): Pair {
-  return { suite, ours, theirs };
+function isPair(one: Pair, other: Pair): boolean {
+  return one.suite === other.suite && one.ours === other.ours && one.theirs === other.theirs;
 }
 
 if (import.meta.main) {

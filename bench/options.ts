@@ -20,6 +20,7 @@ export const OPTIONS = {
   rate: { type: "string" },
   rounds: { type: "string" },
   seconds: { type: "string" },
+  warmup: { type: "string" },
   cpus: { type: "string" },
   json: { type: "string" },
   quick: { type: "boolean", default: false },
@@ -45,6 +46,7 @@ export const HELP = `npm run bench -- [options]
   --quick             fewer and shorter rounds: to see that all works, not for figures
   --rounds N          interleaved rounds (7; quick 3)
   --seconds N         whole seconds a load lasts (3; quick 1)
+  --warmup N          whole seconds of load before it (3; quick 1)
   --cpus S:L          core of the server and cores of the load generator, such as 0:2,3, where the server has one core
   --json FILE         write the raw samples there too (always kept in .bench/, with an HTML report beside them)
   --scratch           keep nothing in .bench/: a trial must not become the latest result
@@ -112,6 +114,7 @@ export interface SettingValues {
   readonly quick?: boolean;
   readonly rounds?: string;
   readonly seconds?: string;
+  readonly warmup?: string;
   readonly cores?: string;
   readonly tune?: boolean;
 }
@@ -131,6 +134,7 @@ export function settingsFrom(values: SettingValues): Settings {
     ...base,
     rounds: positive("rounds", values.rounds) ?? base.rounds,
     seconds: positive("seconds", values.seconds) ?? base.seconds,
+    warmupSeconds: positive("warmup", values.warmup) ?? base.warmupSeconds,
     tune: values.tune ?? false,
     ...(values.rate === undefined ? {} : { rate: rateFrom(values.rate) }),
     cores: listOf("cores", values.cores)?.map((each) => positive("cores", each)!) ?? base.cores,

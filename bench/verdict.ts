@@ -1,15 +1,21 @@
 /**
  * When a ratio to a peer has fallen: the judgement of `npm run bench:check`.
  */
-import { compare } from "./goals.ts";
+import { compare, cpuPerRequest, requestsPerSecond } from "./goals.ts";
 import { quantile, type Spread } from "./load/stats.ts";
-import type { BenchResult } from "./load/types.ts";
+import type { BenchResult, HttpSample } from "./load/types.ts";
 
-/** Ours over theirs in one suite, in requests a second, by rounds. */
-export interface RecordedRatio {
-  readonly suite: string;
-  readonly ours: string;
-  readonly theirs: string;
+/** More is better in each. What others do to the cores moves the second less, and waiting moves the first alone. */
+export type CheckedMeasure = "requests/s" | "requests/CPU s";
+
+const MEASURES: Readonly<Record<CheckedMeasure, (sample: HttpSample) => number>> = {
+  "requests/s": requestsPerSecond,
+  "requests/CPU s": (sample) => 1 / cpuPerRequest(sample),
+};
+
+/** Ours over theirs in one suite, by rounds. */
+export interface RecordedRatio extends Pair {
+  readonly measure: CheckedMeasure;
   readonly q1: number;
   readonly median: number;
   readonly q3: number;
@@ -32,7 +38,7 @@ export type Verdict = "ok" | "better" | "fell" | "not measured";
  * It fell when the middle half of the rounds lies below the recorded middle half, and the median by more than the
  * tolerated share. With a wide spread the halves overlap and nothing is claimed.
  */
-export function judge(recorded: Omit<RecordedRatio, "suite" | "ours" | "theirs">, now: Spread | undefined): Verdict {
+export function judge(recorded: Pick<RecordedRatio, "q1" | "median" | "q3">, now: Spread | undefined): Verdict {
   if (now === undefined || Number.isNaN(now.median)) return "not measured";
   if (now.q3 < recorded.q1 && now.median < recorded.median * (1 - TOLERATED_SHARE)) return "fell";
   if (now.q1 > recorded.q3 && now.median > recorded.median * (1 + TOLERATED_SHARE)) return "better";
@@ -49,7 +55,7 @@ export interface Judged {
 
 export function judgeAll(recorded: readonly RecordedRatio[], result: BenchResult): Judged[] {
   return recorded.map((ratio) => {
-    const now = compare(result, ratio.suite, ratio.ours, ratio.theirs)?.perRound;
+    const now = compare(result, ratio.suite, ratio.ours, ratio.theirs, MEASURES[ratio.measure])?.perRound;
     const verdict = judge(ratio, now);
     const peerMissing = result.missing?.[ratio.theirs] !== undefined;
     return {
@@ -70,17 +76,19 @@ export interface Pair {
 /** The ratios of a run, to be recorded. @returns those of `pairs` that were measured */
 export function ratiosOf(result: BenchResult, pairs: readonly Pair[]): RecordedRatio[] {
   const rounded = (value: number) => Math.round(value * 1e3) / 1e3;
-  return pairs.flatMap(({ suite, ours, theirs }) => {
-    const found = compare(result, suite, ours, theirs)?.perRound;
-    if (found === undefined || Number.isNaN(found.median)) return [];
-    const { q1, median, q3 } = found;
-    return [{ suite, ours, theirs, q1: rounded(q1), median: rounded(median), q3: rounded(q3) }];
-  });
+  return pairs.flatMap(({ suite, ours, theirs }) =>
+    (Object.keys(MEASURES) as CheckedMeasure[]).flatMap((measure) => {
+      const found = compare(result, suite, ours, theirs, MEASURES[measure])?.perRound;
+      if (found === undefined || Number.isNaN(found.median)) return [];
+      const { q1, median, q3 } = found;
+      return [{ suite, ours, theirs, measure, q1: rounded(q1), median: rounded(median), q3: rounded(q3) }];
+    }),
+  );
 }
 
-/** New records replace those of the same pair; the others stay. */
+/** New records replace those of the same pair and measure; the others stay. */
 export function mergeRatios(old: readonly RecordedRatio[], fresh: readonly RecordedRatio[]): RecordedRatio[] {
-  const key = ({ suite, ours, theirs }: Pair) => `${suite} ${ours} ${theirs}`;
+  const key = ({ suite, ours, theirs, measure }: RecordedRatio) => `${suite} ${ours} ${theirs} ${measure}`;
   const merged = new Map([...old, ...fresh].map((ratio) => [key(ratio), ratio]));
   return [...merged.values()].sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }

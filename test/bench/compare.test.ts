@@ -1,7 +1,9 @@
 /** Two runs compared, ratios judged against recorded ones, and the goals of the Python rows. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { chosenPairs } from "../../bench/check.ts";
+import { slowed } from "../../bench/check-slowed.ts";
 import { changes, differentConditions, isWide, renderDifference } from "../../bench/compare.ts";
 import { outcomes } from "../../bench/goals.ts";
 import { PYTHON_GOALS } from "../../bench/goals-python.ts";
@@ -79,9 +81,10 @@ for (const [what, values, verdict] of [
 }
 
 const PAIR = { suite: "a", ours: "x", theirs: "y" };
+const BY_RATE = { ...PAIR, measure: "requests/s" } as const;
 
 test("bench:check fails for a fall and for rows of ours that did not run, not for a peer that can't be had", () => {
-  const recorded = [{ ...PAIR, ...RECORDED }];
+  const recorded = [{ ...BY_RATE, ...RECORDED }];
   const at = (rate: number) => result({ a: suite({ x: rates(rate, rate, rate), y: rates(100, 100, 100) }) });
   assert.equal(judgeAll(recorded, at(100))[0].failed, false);
   assert.equal(judgeAll(recorded, at(80))[0].failed, true);
@@ -91,22 +94,44 @@ test("bench:check fails for a fall and for rows of ours that did not run, not fo
 
 test("what is recorded is the ratio by rounds, and replaces only its own pair", () => {
   const found = ratiosOf(result({ a: suite({ x: rates(90, 110), y: rates(100, 100) }) }), [PAIR]);
-  assert.deepEqual(found, [{ ...PAIR, q1: 0.95, median: 1, q3: 1.05 }]);
-  const other = { ...PAIR, suite: "b", q1: 1, median: 1, q3: 1 };
-  const merged = mergeRatios([{ ...PAIR, q1: 9, median: 9, q3: 9 }, other], found);
-  assert.deepEqual(merged, [...found, other]);
+  const [byRate, byTime] = found;
+  assert.deepEqual(byRate, { ...BY_RATE, q1: 0.95, median: 1, q3: 1.05 });
+  assert.deepEqual(byTime, { ...PAIR, measure: "requests/CPU s", q1: 1, median: 1, q3: 1 });
+  const other = { ...BY_RATE, suite: "b", q1: 1, median: 1, q3: 1 };
+  const merged = mergeRatios([{ ...BY_RATE, q1: 9, median: 9, q3: 9 }, other], found);
+  assert.deepEqual(merged, [byTime, byRate, other]);
 });
 
 test("the least fall that a run could have seen is its widest ratio", () => {
-  const recorded = [{ ...PAIR, ...RECORDED }];
+  const recorded = [{ ...BY_RATE, ...RECORDED }];
   const judged = judgeAll(recorded, result({ a: suite({ x: rates(90, 110), y: rates(100, 100) }) }));
   assert.ok(Math.abs(resolution(judged) - 0.1) < 1e-9);
+});
+
+test("bench:check sees more processor time for a request, where the rate is the same", () => {
+  const recorded = [{ ...PAIR, measure: "requests/CPU s", ...RECORDED } as const];
+  const at = (seconds: number) => {
+    const ours = rates(100, 100, 100).map((sample) => ({ ...sample, serverCpuSeconds: seconds }));
+    return result({ a: suite({ x: ours, y: rates(100, 100, 100) }) });
+  };
+  assert.equal(judgeAll(recorded, at(SAMPLE.serverCpuSeconds))[0].verdict, "ok");
+  assert.equal(judgeAll(recorded, at(SAMPLE.serverCpuSeconds * 1.2))[0].verdict, "fell");
+});
+
+test("a slowed build has its loop in every request, and a source without the place for it is refused", () => {
+  const source = readFileSync(new URL("../../src/asgi/scope.ts", import.meta.url), "utf8");
+  const patched = slowed(source, 3);
+  assert.match(patched, /\): HttpScope \{\n {4}for \(const until = performance\.now\(\) \+ 0\.003; /);
+  const [loop] = /^.*for \(const until.*\n/m.exec(patched)!;
+  assert.equal(patched.replace(loop, ""), source);
+  assert.throws(() => slowed("", 3), /choose another place/);
 });
 
 test("bench:check takes a row's name with and without its cores", () => {
   const suites = (only: string) => [...new Set(chosenPairs(only).map((pair) => pair.suite))];
   assert.deepEqual(suites("python/hello"), ["python/hello@1"]);
   assert.deepEqual(suites("http"), ["http/hello", "http/pipelined"]);
+  assert.ok(chosenPairs(undefined, true).length > chosenPairs(undefined).length);
   assert.throws(() => chosenPairs("nothing"), /names none/);
 });
 
