@@ -183,10 +183,8 @@ class Round implements Witness {
         this.#count("broken");
         return;
       }
-      // A reset overtakes what has not been read yet; who returns after its client's end owes nothing.
-      const mayBeNone =
-        (line.slow && requests.some(({ ending }) => ending === "broken")) ||
-        (way === "finish" && request.behaviour === "silent");
+      // A reset overtakes what has not been read yet.
+      const mayBeNone = line.slow && requests.some(({ ending }) => ending === "broken");
       let parsed: ReturnType<typeof parseResponse>;
       const probe = () => {
         parsed = parseResponse(line.received(), at, request.method, false);
