@@ -36,6 +36,8 @@ const LOOK_MS = 1_000;
 const LATE_MS = 500;
 /** After a reload, what is left of the old code's answers gets this long: streams have no end of their own. */
 const RELOAD_PATIENCE_MS = 5_000;
+/** So much before the server's own patience with the shutdown is over: nobody would end the workers afterwards. */
+const STOP_MARGIN_MS = 1_000;
 const NOT_NEEDED = "it is not needed any more";
 
 type Phase = "starting" | "running" | "broken" | "stopping";
@@ -89,16 +91,23 @@ export class WorkerPool implements HostOwner {
 
   /** Drains all workers; resolves with what their shutdown had to say when the last process has ended. */
   async stop(): Promise<string | undefined> {
+    const { gracefulTimeoutMs } = this.#options;
     this.#halt();
     this.#dispatcher.refuse(STOPPING);
     const hosts = [...this.#members];
     for (const host of hosts) {
       if (host.state === "loading") host.kill(NOT_NEEDED);
-      else host.drain(this.#options.gracefulTimeoutMs);
+      else host.drain(gracefulTimeoutMs);
     }
-    const deadline = setTimeout(() => {
-      for (const host of [...this.#members]) host.kill("it did not finish in time");
-    }, this.#options.gracefulTimeoutMs);
+    const deadline = setTimeout(
+      () => {
+        for (const host of [...this.#members]) {
+          this.#logger.warning(`Worker ${host.pid} did not finish in time and is killed.`);
+          host.kill("it did not finish in time");
+        }
+      },
+      gracefulTimeoutMs - Math.min(STOP_MARGIN_MS, gracefulTimeoutMs / 4),
+    );
     if (this.#members.length > 0) {
       await new Promise<void>((resolve) => {
         this.#emptied = resolve;

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import signal
 import stat
+import sys
 import time
 
 VERSION = "v1"
@@ -32,6 +34,24 @@ def flood():
                 os.write(descriptor, b"\xff garbage" * 1000)
         except OSError:
             pass
+
+
+def fork(seconds):
+    """Leaves a child behind, which holds what its parent has open, but for its output."""
+    if os.fork() == 0:
+        os.closerange(0, 3)
+        time.sleep(seconds)
+        os._exit(0)
+
+
+#: What ends a worker from within.
+ENDS = {
+    "/exit": lambda: sys.exit(3),
+    "/crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "/close": lambda: os.closerange(3, 1024),
+    "/stop-loop": lambda: asyncio.get_running_loop().stop(),
+    "/cancel-all": lambda: [task.cancel() for task in asyncio.all_tasks()],
+}
 
 
 async def stream(send):
@@ -73,6 +93,11 @@ async def app(scope, receive, send):
         time.sleep(number)
     elif path == "/spin":
         spin(number)
+    elif path in ENDS:
+        ENDS[path]()
+        await asyncio.sleep(10)
+    elif path == "/fork":
+        fork(number)
     elif path == "/grow":
         KEPT.append(bytearray(os.urandom(1024)) * int(1024 * number))
     elif path == "/flood":
