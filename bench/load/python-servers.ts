@@ -21,6 +21,8 @@ const TARGETS: Readonly<Record<Workload["app"], string>> = {
 /** Seconds; longer than any row, so that no server closes what the others keep. */
 const KEEP_ALIVE = "75";
 export const BACKLOG = "2048";
+/** granian's connections at once: left alone it accepts no more than its backlog has places. */
+export const BACKPRESSURE = ["--backpressure", "16384"] as const;
 /** Threads of a WSGI worker: the routes only compute, so that more would wait for the interpreter's lock. */
 const WSGI_THREADS = "1";
 /** gunicorn's gthread has a thread that accepts besides; with fewer it leaves its core idle. */
@@ -114,6 +116,7 @@ const granian = (site: Site, ...args: string[]): Launch =>
     site,
     "granian",
     ...["--host", "127.0.0.1", "--port", String(site.port), "--workers", peerWorkers(site), "--backlog", BACKLOG],
+    ...BACKPRESSURE,
     ...["--http", "1", "--no-ws", "--no-access-log", "--log-level", "warning", ...args],
   );
 

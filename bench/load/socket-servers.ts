@@ -3,7 +3,14 @@
  */
 import { join } from "node:path";
 import { type ProgramName, program, ROOT } from "./programs.ts";
-import { address, BACKLOG, ours as oursPython, peerWorkers, peer as pythonPeer } from "./python-servers.ts";
+import {
+  address,
+  BACKLOG,
+  BACKPRESSURE,
+  ours as oursPython,
+  peerWorkers,
+  peer as pythonPeer,
+} from "./python-servers.ts";
 import type { Launch, RowServer, Site } from "./row-servers.ts";
 
 const DENO_FLAGS = ["run", "-A", "--unstable-net"] as const;
@@ -82,6 +89,7 @@ export const PYTHON_SOCKET_SERVERS: readonly RowServer[] = [
         site,
         "granian",
         ...["--host", "127.0.0.1", "--port", String(site.port), "--workers", peerWorkers(site), "--backlog", BACKLOG],
+        ...BACKPRESSURE,
         ...["--http", "1", "--ws", "--no-access-log", "--log-level", "warning", "--interface", "asgi"],
         ...["--loop", "uvloop"],
       ),
