@@ -81,7 +81,7 @@ export class WorkerHost implements wire.RecordTaker, Member {
   readonly #reader: wire.RecordReader;
   readonly #control = new wire.RecordBuffer(1024);
   /** Of WebSockets, as they came. */
-  readonly #messages = new wire.RecordBuffer(1024);
+  #messages = new wire.RecordBuffer(1024);
   #sockets = 0;
   #filling = false;
   readonly #heads = new wire.RecordBuffer(16 * 1024);
@@ -89,7 +89,7 @@ export class WorkerHost implements wire.RecordTaker, Member {
   #unwritten: Carried[] = [];
   /** Requests with body to send, in turn. */
   #round: Carried[] = [];
-  readonly #out = new wire.RecordBuffer(64 * 1024);
+  #out = new wire.RecordBuffer(64 * 1024);
   #sent = 0;
   #nextId = 1;
   #flushQueued = false;
@@ -260,7 +260,7 @@ export class WorkerHost implements wire.RecordTaker, Member {
 
   /** Writes until there is nothing left or the stream takes no more. */
   #flush(): void {
-    const out = this.#out;
+    let out = this.#out;
     while (this.state !== "gone") {
       if (this.#sent === out.length) {
         out.length = 0;
@@ -268,17 +268,16 @@ export class WorkerHost implements wire.RecordTaker, Member {
         this.#filling = true;
         this.#fill();
         this.#filling = false;
+        out = this.#out;
         if (out.length === 0) return;
       }
-      const taken = this.#child.write(out.bytes, this.#sent, out.length);
-      if (taken <= 0) return;
-      this.#sent += taken;
+      this.#sent += Math.max(0, this.#child.write(out.bytes, this.#sent, out.length));
       if (this.#sent < out.length) return;
     }
   }
 
   #fill(): void {
-    const out = this.#out;
+    let out = this.#out;
     if (this.#control.length > 0) {
       out.append(this.#control.bytes, 0, this.#control.length);
       this.#control.length = 0;
@@ -290,7 +289,10 @@ export class WorkerHost implements wire.RecordTaker, Member {
       this.#unwritten.length = 0;
     }
     if (this.#messages.length > 0) {
-      out.append(this.#messages.bytes, 0, this.#messages.length);
+      if (out.length === 0) {
+        [this.#out, this.#messages] = [this.#messages, out];
+        out = this.#out;
+      } else out.append(this.#messages.bytes, 0, this.#messages.length);
       this.#messages.length = 0;
     }
     // A share of its own: messages that keep coming must not hold up bodies.

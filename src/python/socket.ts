@@ -25,6 +25,12 @@ export const ENTRY_BYTES = 64;
 const OVERDRAFT_BYTES = wire.MOST_PAYLOAD_BYTES + ENTRY_BYTES;
 /** A worker's message; larger ones no `send` of a worker lets through. websocket.py has the same number. */
 export const MOST_MESSAGE_BYTES = 256 * 1024 * 1024;
+/** No rest: also of a message without bytes. */
+const ALL_SENT = -1;
+/** Where messages in parts are put together; one that has become larger is not kept. */
+const PARTS_BYTES = 256 * 1024;
+let spareParts: wire.RecordBuffer | null = null;
+
 /** A turn of the round of bodies gives one socket so much. */
 const TURN_BYTES = 16 * 1024;
 /** Reading goes on once less than this share of what may wait does. */
@@ -109,15 +115,25 @@ export class SocketExchange implements Carried, WebSocketTaker {
   message(isText: boolean, bytes: Uint8Array, start: number, end: number): void {
     const host = this.#host;
     if (host === null) return;
-    const count = end - start;
-    if (this.#queue.length === 0 && this.#credit > 0 && count <= wire.MOST_PAYLOAD_BYTES && host.hasRoom) {
-      this.#credit -= count + ENTRY_BYTES;
-      host.message(this.id, isText ? wire.TEXT : 0, bytes, start, end);
-      return;
-    }
-    this.#queue.push({ isText, bytes: new Uint8Array(bytes.subarray(start, end)), at: 0 });
-    this.#queuedBytes += count + ENTRY_BYTES;
+    const from = this.#queue.length === 0 ? this.#sendNow(host, isText, bytes, start, end) : start;
+    if (from === ALL_SENT) return;
+    this.#queue.push({ isText, bytes: new Uint8Array(bytes.subarray(from, end)), at: 0 });
+    this.#queuedBytes += end - from + ENTRY_BYTES;
     if (this.#credit > 0) host.wantsBody(this);
+  }
+
+  /** Sends what may leave at once; returns where the rest begins. */
+  #sendNow(host: WorkerHost, isText: boolean, bytes: Uint8Array, start: number, end: number): number {
+    let at = start;
+    do {
+      if (this.#credit <= 0 || !host.hasRoom) return at;
+      const stop = Math.min(end, at + wire.MOST_PAYLOAD_BYTES);
+      const flags = (isText ? wire.TEXT : 0) | (stop < end ? wire.MORE : 0);
+      this.#credit -= stop - at + ENTRY_BYTES;
+      host.message(this.id, flags, bytes, at, stop);
+      at = stop;
+    } while (at < end);
+    return ALL_SENT;
   }
 
   ended(code: number, text: string): void {
@@ -209,14 +225,17 @@ export class SocketExchange implements Carried, WebSocketTaker {
 
   #send(flags: number, bytes: Uint8Array, start: number, end: number): void {
     if (this.#phase !== "open") throw new wire.WireError("a message before its WebSocket was accepted");
-    const cost = end - start + ENTRY_BYTES;
+    const cost = end - start + ((flags & wire.PASSED) === 0 ? ENTRY_BYTES : 0);
     this.#owe(cost, wire.WINDOW_BYTES + OVERDRAFT_BYTES);
     const isText = (flags & wire.TEXT) !== 0;
     if ((flags & wire.MORE) === 0 && this.#parts === null) {
       this.#forward(this.#call.message(isText, bytes, start, end), cost);
       return;
     }
-    this.#parts ??= new wire.RecordBuffer(2 * (end - start));
+    if (this.#parts === null) {
+      this.#parts = spareParts ?? new wire.RecordBuffer(PARTS_BYTES);
+      spareParts = null;
+    }
     const parts = this.#parts;
     parts.append(bytes, start, end);
     if (parts.length > MOST_MESSAGE_BYTES) throw new wire.WireError("a message that is too large");
@@ -226,6 +245,8 @@ export class SocketExchange implements Carried, WebSocketTaker {
     }
     this.#parts = null;
     this.#forward(this.#call.message(isText, parts.bytes, 0, parts.length), cost);
+    parts.length = 0;
+    if (parts.bytes.length === PARTS_BYTES) spareParts = parts;
   }
 
   #deny(flags: number, bytes: Uint8Array, start: number, end: number): void {

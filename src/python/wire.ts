@@ -58,6 +58,8 @@ export const TRAILERS = 8;
 export const GONE = 16;
 export const RAISED = 32;
 export const TEXT = 64;
+/** Never on the wire: a part of a WS_SEND record, not the last, which is told as it arrives. */
+export const PASSED = 128;
 
 /** What stands before fields: status, their count, their bytes; two bytes each. */
 export const START_BYTES = 6;
@@ -169,6 +171,7 @@ export class RecordReader {
   #want = HEADER_BYTES;
   /** Bytes still to come of a body that is passed on as it arrives, and what its header said. */
   #passing = 0;
+  #type = RESPONSE_BODY;
   #flags = 0;
   #id = 0;
   #generation = 0;
@@ -234,8 +237,8 @@ export class RecordReader {
     const stop = Math.min(chunk.length, at + this.#passing);
     if (stop === at) return at;
     this.#passing -= stop - at;
-    const flags = this.#passing === 0 ? this.#flags : this.#flags & ~LAST;
-    this.#taker.took(RESPONSE_BODY, flags, this.#id, this.#generation, chunk, at, stop);
+    const flags = this.#passing === 0 ? this.#flags : passedFlags(this.#type, this.#flags);
+    this.#taker.took(this.#type, flags, this.#id, this.#generation, chunk, at, stop);
     return stop;
   }
 
@@ -262,12 +265,13 @@ export class RecordReader {
     if (type === RESPONSE) {
       const body = start + START_BYTES + (stop - start < START_BYTES ? length : u16(chunk, start + 4));
       if ((flags & MORE) !== 0 || body >= stop) return false;
-    } else if (type !== RESPONSE_BODY) return false;
+    } else if (type !== RESPONSE_BODY && type !== WS_SEND) return false;
+    this.#type = type === RESPONSE ? RESPONSE_BODY : type;
     this.#id = u32(chunk, at + 4);
     this.#generation = u32(chunk, at + 8);
-    this.#flags = flags & LAST;
+    this.#flags = type === WS_SEND ? flags : flags & LAST;
     this.#passing = length - (stop - start);
-    if (stop > start) this.#taker.took(type, flags & ~LAST, this.#id, this.#generation, chunk, start, stop);
+    if (stop > start) this.#taker.took(type, passedFlags(type, flags), this.#id, this.#generation, chunk, start, stop);
     return true;
   }
 
@@ -299,6 +303,11 @@ export class RecordReader {
     this.#taker.took(whole[2], whole[3], u32(whole, 4), u32(whole, 8), whole, HEADER_BYTES, whole.length);
     return at;
   }
+}
+
+/** Of a part that others follow. */
+function passedFlags(type: number, flags: number): number {
+  return type === WS_SEND ? flags | MORE | PASSED : flags & ~LAST;
 }
 
 /** The payload's length, before anything is allocated for it. */

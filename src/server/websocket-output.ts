@@ -111,6 +111,11 @@ export abstract class WebSocketOutput extends ConnectionEnd {
         return this.blocked ? this.#untilDrained() : null;
       }
     }
+    if (this.#backlog === null && count >= LARGE_UNITS && count <= LARGE_BUFFER_BYTES - LONGEST_HEAD_BYTES) {
+      const part = bytes.subarray(start, end);
+      // It is copied there, all of it.
+      if (this.#encodeLarge(isText ? new Utf8Text(part) : part)) return this.blocked ? this.#untilDrained() : null;
+    }
     const own = new Uint8Array(bytes.subarray(start, end));
     return this.put(isText ? new Utf8Text(own) : own);
   }
