@@ -131,6 +131,8 @@ export class Http1Parser extends RequestHead {
     this.trailerCount = 0;
     this.error = undefined;
     this.#phase = IDLE;
+    this.#headSpill.shrink();
+    this.#trailerSpill.shrink();
   }
 
   /**

@@ -2,6 +2,8 @@
 
 /** Size of the first allocation: most heads fit. */
 const FIRST_BYTES = 1024;
+/** What is kept between connections: a larger head is rare, and many at once come from those who mean no good. */
+const KEPT_BYTES = 4 * 1024;
 /** Below this a loop is cheaper than a view for `set`. */
 const LOOP_BYTES = 32;
 
@@ -11,6 +13,12 @@ export class Spill {
 
   clear(): void {
     this.length = 0;
+  }
+
+  /** Gives memory of a large head back. */
+  shrink(): void {
+    this.length = 0;
+    if (this.bytes.length > KEPT_BYTES) this.bytes = new Uint8Array(0);
   }
 
   /** Appends `chunk[start, end)`. The buffer doubles, so a byte is moved less than twice on average. */

@@ -152,6 +152,21 @@ test("a whole head is not copied; one in pieces stands in the parser's own buffe
   assert.deepEqual([...p.fields.subarray(0, 4)], [16, 17, 19, 20]);
 });
 
+test("reset gives the memory of a large head back", () => {
+  const parser = new Http1Parser(DEFAULT_HTTP1_LIMITS);
+  const inPieces = (text: string): number => {
+    for (const part of [text.slice(0, 10), text.slice(10)]) {
+      const bytes = bytesOf(part);
+      parser.feed(bytes, 0, bytes.length);
+      if (parser.next() === HEAD) return parser.head.buffer.byteLength;
+    }
+    throw new Error("no head");
+  };
+  assert.ok(inPieces(`GET / HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(30_000)}\r\n\r\n`) > 30_000);
+  parser.reset();
+  assert.ok(inPieces("GET / HTTP/1.1\r\nHost: x\r\n\r\n") <= 4096);
+});
+
 test("an error is final", () => {
   const p = parserWith();
   const bad = bytesOf("GET\n");
