@@ -149,11 +149,19 @@ function provideTools() {
   if (still.length > 0) console.log(`\nnot installed, their tests are skipped: ${still.join(", ")}`);
 }
 
-/** Makes `.venv` with the pinned requirements; made again only when they change. Returns a problem or undefined. */
+/** Makes `.venv` with the pinned requirements; made again only when they change, or the folder is removed. Returns a problem or undefined. */
 async function provideVenv() {
   const hash = createHash("sha256").update(readFileSync(REQUIREMENTS)).update(readFileSync(FRAMEWORKS)).digest("hex");
   const stamp = join(VENV, ".requirements-hash");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return undefined;
+  // The stamp names what could not be had: it is listed at each run.
+  const [made, ...lacking] = existsSync(stamp) ? readFileSync(stamp, "utf8").split("\n") : [];
+  const list = (names) => {
+    for (const name of names) console.log(`  not installed, its tests are skipped: ${name}`);
+  };
+  if (made === hash) {
+    list(lacking);
+    return undefined;
+  }
   const makeVenv = () => spawnSync("python3", ["-m", "venv", VENV], { stdio: "ignore" }).status === 0;
   rmSync(VENV, { recursive: true, force: true });
   if (!makeVenv()) {
@@ -165,12 +173,14 @@ async function provideVenv() {
   }
   const problem = await run(join(VENV, "bin", "python"), ["-m", "pip", "install", "-q", "-r", REQUIREMENTS]);
   if (problem !== undefined) return `pip install -r requirements-dev.txt: ${problem}`;
+  const unavailable = [];
   for (const requirement of readFileSync(FRAMEWORKS, "utf8").split("\n")) {
     if (requirement === "" || requirement.startsWith("#")) continue;
     const missing = await run(join(VENV, "bin", "python"), ["-m", "pip", "install", "-q", requirement], () => false);
-    if (missing !== undefined) console.log(`  not installed, its tests are skipped: ${requirement}`);
+    if (missing !== undefined) unavailable.push(requirement);
   }
-  writeFileSync(stamp, hash);
+  list(unavailable);
+  writeFileSync(stamp, [hash, ...unavailable].join("\n"));
   return undefined;
 }
 
