@@ -2,7 +2,7 @@
  * What runs beside a row's load: clients that are slow, or that send nonsense. The figures are those of the load.
  */
 import { startClient } from "./client.ts";
-import type { BenchContext, HttpSample } from "./types.ts";
+import type { BenchContext } from "./types.ts";
 
 export interface Companion {
   /** Such as `slow clients`. */
@@ -38,12 +38,12 @@ export function failuresIn(line: string): number {
 }
 
 /** Runs `load` beside the companion, where there is one; its failures are added to the sample's errors. */
-export async function besideCompanion(
-  context: BenchContext,
+export async function besideCompanion<Sample extends { readonly errors: number }>(
+  context: Pick<BenchContext, "signal">,
   companion: Companion | undefined,
   place: { readonly port: number; readonly cpus: readonly number[] },
-  load: () => Promise<HttpSample>,
-): Promise<HttpSample> {
+  load: () => Promise<Sample>,
+): Promise<Sample> {
   if (companion === undefined) return load();
   const client = startClient({
     file: companion.file,

@@ -124,8 +124,8 @@ async function measure(
 }
 
 /** One load with the row's tool, `started` and `ended` being called around what counts. */
-async function loadOf(
-  { tool, workload }: Row,
+export async function loadOf(
+  { tool, workload }: Pick<Row, "tool" | "workload">,
   load: LoadOptions & { readonly port: number; readonly warmupSeconds: number },
   started: () => void,
   ended: () => void,

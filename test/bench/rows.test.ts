@@ -12,7 +12,8 @@ import { isNamed, parseVariant, splitsFor, splitText } from "../../bench/load/ro
 import { rowName } from "../../bench/load/rows.ts";
 import { toolFor } from "../../bench/load/tools.ts";
 import { coresOf, requestBytes, WORKLOADS, type Workload } from "../../bench/load/workloads.ts";
-import { withRuntimeFlags } from "../../bench/profile.ts";
+import { pythonProcesses } from "../../bench/profile-python.ts";
+import { runtimeOf, withRuntimeFlags } from "../../bench/profile-server.ts";
 
 const HELLO = WORKLOADS.find((workload) => workload.name === "python/hello")!;
 const FLASK = WORKLOADS.find((workload) => workload.name === "python/flask")!;
@@ -249,4 +250,24 @@ test("the time to go follows the turns that have ended", () => {
 test("flags of the runtime stand behind it, and behind deno run", () => {
   assert.deepEqual(withRuntimeFlags(["bun", "a.ts"], ["--x"]), ["bun", "--x", "a.ts"]);
   assert.deepEqual(withRuntimeFlags(["deno", "run", "-A", "a.ts"], ["--x"]), ["deno", "run", "--x", "-A", "a.ts"]);
+});
+
+test("Node's servers write no profile, Python's are profiled from outside", () => {
+  assert.equal(runtimeOf(["/x/bun", "a.ts"]), "bun");
+  assert.equal(runtimeOf(["/x/deno", "run", "a.ts"]), "deno");
+  assert.equal(runtimeOf(["/x/venv/bin/python", "-m", "uvicorn"]), undefined);
+  assert.throws(() => runtimeOf(["/x/node", "a.mjs"]), /Node writes no profile/);
+});
+
+test("Python's processes are found by their command", () => {
+  const commands: Record<number, string[]> = {
+    1: ["/x/bun", "python"],
+    2: ["/x/venv/bin/python3.11", "-m"],
+    3: ["uwsgi"],
+    4: [],
+  };
+  assert.deepEqual(
+    pythonProcesses([1, 2, 3, 4], (pid) => commands[pid]),
+    [2, 3],
+  );
 });

@@ -1,7 +1,7 @@
 /** Self time by function, from a CPU profile. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { selfTimes } from "../../bench/self-times.ts";
+import { selfTimes, selfTimesOfStacks } from "../../bench/self-times.ts";
 
 function node(id: number, functionName: string, url = "", lineNumber = -1) {
   return { id, callFrame: { functionName, url, lineNumber } };
@@ -36,4 +36,28 @@ test("a function that is called from several places is one", () => {
 
 test("an empty profile has no functions", () => {
   assert.deepEqual(selfTimes({ nodes: [], samples: [], timeDeltas: [] }), []);
+});
+
+test("a stack's time is that of its innermost function, over all threads", () => {
+  const times = selfTimesOfStacks({
+    shared: {
+      frames: [{ name: "main", file: "a.py", line: 1 }, { name: "parse", file: "b.py", line: 7 }, { name: "c" }],
+    },
+    profiles: [
+      { unit: "seconds", samples: [[0, 1], [0], []], weights: [0.003, 0.001, 1] },
+      {
+        unit: "milliseconds",
+        samples: [
+          [0, 1],
+          [0, 2],
+        ],
+        weights: [3, 3],
+      },
+    ],
+  });
+  assert.deepEqual(times, [
+    { name: "parse", where: "b.py:7", microseconds: 6000, share: 0.6 },
+    { name: "c", where: "", microseconds: 3000, share: 0.3 },
+    { name: "main", where: "a.py:1", microseconds: 1000, share: 0.1 },
+  ]);
 });
