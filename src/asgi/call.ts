@@ -10,6 +10,11 @@ export type Content = "none" | "some" | "on-demand";
 export interface HttpCall {
   readonly scope: HttpScope;
   readonly content: Content;
+  /**
+   * So many bytes in front of the array of the next body event, in the same memory, may be overwritten while `send` runs:
+   * what waits to leave then leaves with it. Whoever sets it resets it behind `send`.
+   */
+  roomAhead: number;
   receive(): Promise<HttpReceiveEvent>;
   send(event: SendEvent): Promise<void>;
   /** `gone` is called, once, when the client has ended its half or is gone: what `http.disconnect` says to others. */

@@ -11,6 +11,7 @@ import { ClientDisconnected, ProtocolViolation } from "./errors.ts";
 import { CRLF_AND, headError, putFields } from "./response-fields.ts";
 import { appendShort, pieceBuffer, readPiece } from "./response-file.ts";
 import * as states from "./response-states.ts";
+import { joinAhead } from "./room-ahead.ts";
 import type {
   HttpResponseBodyEvent,
   HttpResponseEarlyHintEvent,
@@ -55,6 +56,7 @@ export abstract class ResponseSender {
   committed = false;
   /** Its host holds it no more. */
   letGo = false;
+  roomAhead = 0;
 
   protected host: CycleHost = NOBODY;
   protected out: OutBuffer = NOBODY.out;
@@ -292,12 +294,8 @@ export abstract class ResponseSender {
   }
 
   #checkLength(count: number, more: boolean): void {
-    let owed = this.#owed;
-    if (!this.committed) {
-      const { status } = this;
-      const given = this.#encoder.contentLength;
-      owed = this.isHead || status === 204 || status === 304 ? -1 : given;
-    }
+    const isBare = this.isHead || this.status === 204 || this.status === 304;
+    const owed = this.committed ? this.#owed : isBare ? -1 : this.#encoder.contentLength;
     if (owed < 0) return;
     if (count > owed) throw new ProtocolViolation("the response body is longer than its Content-Length");
     if (!more && count < owed) throw new ProtocolViolation("the response body is shorter than its Content-Length");
@@ -330,14 +328,17 @@ export abstract class ResponseSender {
   }
 
   /** Moves bytes into the buffer or, when they are many, to the socket; then those of `behind`. */
-  #putBytes(bytes: Uint8Array, from: number, behind: Uint8Array): Promise<void> | null {
-    const host = this.host;
-    const out = this.out;
-    let at = from;
+  #putBytes(body: Uint8Array, from: number, behind: Uint8Array): Promise<void> | null {
+    const { host, out } = this;
+    const joined = this.roomAhead > 0 && !host.blocked ? joinAhead(out, body, this.roomAhead) : null;
+    const bytes = joined ?? body;
+    let at = joined === null ? from : host.writeDirect(joined, 0, joined.length);
     const end = bytes.length;
     for (;;) {
+      if (host.blocked && at > from) return this.#putAfterDrain(bytes, at, behind);
       const rest = end - at;
-      if (rest + behind.length <= out.room && out.ensure(rest + behind.length)) {
+      const fits = rest + behind.length <= out.room && (rest < DIRECT_BYTES || out.end > out.start);
+      if (fits && out.ensure(rest + behind.length)) {
         out.append(bytes, at, end);
         out.append(behind, 0, behind.length);
         out.commit();
@@ -346,7 +347,6 @@ export abstract class ResponseSender {
       host.flush();
       if (host.blocked) return this.#putAfterDrain(bytes, at, behind);
       if (rest >= DIRECT_BYTES) at += host.writeDirect(bytes, at, end);
-      if (host.blocked) return this.#putAfterDrain(bytes, at, behind);
     }
   }
 

@@ -5,6 +5,8 @@ import type { HttpReceiveEvent, HttpScope, Receive, Send, SendEvent } from "../a
 export class AsgiCall implements HttpCall {
   readonly scope: HttpScope;
   readonly content: Content;
+  /** Taken by nobody: others may hold what stands in front of an array that they are sent. */
+  roomAhead = 0;
   /** Settles when the response is complete or given up; rejects when the application failed. */
   readonly done: Promise<void>;
   readonly #receive: Receive;

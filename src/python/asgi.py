@@ -30,6 +30,8 @@ EXPECTED = {
 SMALL_BYTES = 1024
 #: Pieces of a request body from this size on are given to the application one by one rather than joined.
 LARGE_BYTES = 16 * 1024
+#: In front of a body from this size on there is room for the head that the front makes.
+ROOM_FROM_BYTES = 16 * 1024
 
 # What is known of the request body; ENDED and ON_DEMAND are HEAD's own flags.
 ENDED = wire.LAST
@@ -41,6 +43,7 @@ HAS_TRAILERS = 128
 LAST = wire.LAST
 RESPONSE = wire.RESPONSE
 MOST_PAYLOAD_BYTES = wire.MOST_PAYLOAD_BYTES
+ROOM = bytes(wire.ROOM_BYTES)
 
 _pack_header = wire.HEADER.pack
 _pack_response = wire.RESPONSE_HEADER.pack
@@ -363,7 +366,9 @@ class HttpRequest:
         size = len(block)
         length = 6 + size + len(body)
         owed = self._owed
-        if length > MOST_PAYLOAD_BYTES or self._wants_trailers or (owed is not None and owed != len(body)):
+        if len(body) >= ROOM_FROM_BYTES or length > MOST_PAYLOAD_BYTES:
+            return False
+        if self._wants_trailers or (owed is not None and owed != len(body)):
             return False
         self._state = COMPLETE
         worker = self.worker
@@ -396,10 +401,9 @@ class HttpRequest:
                 if self._failure is not None:
                     raise self._failure
             count = min(length - at, MOST_PAYLOAD_BYTES, self._credit)
-            if start is not None and count > MOST_PAYLOAD_BYTES - 6 - len(start[2]):
-                # By itself, so that nothing of the body need be cut off.
-                self._put_start(start, wire.MORE, b"")
-                start = None
+            if start is not None:
+                # The front joins what it is cut into.
+                count = max(0, min(count, MOST_PAYLOAD_BYTES - 6 - len(start[2]) - len(ROOM)))
             piece = body if count == length else memoryview(body)[at : at + count]
             at += count
             self._credit -= count
@@ -428,6 +432,10 @@ class HttpRequest:
             flags |= wire.TRAILERS
         size = len(block)
         length = 6 + size + len(piece)
+        if len(piece) >= ROOM_FROM_BYTES:
+            flags |= wire.ROOM
+            length += wire.ROOM_BYTES
+            block += ROOM
         worker = self.worker
         head = _pack_response(length, RESPONSE, flags, self.id, worker.generation, status, count, size)
         worker.outlet.put_body(head + block, piece)

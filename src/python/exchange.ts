@@ -7,13 +7,12 @@ import { ClientDisconnected, ProtocolViolation } from "../asgi/errors.ts";
 import { RESOLVED } from "../asgi/response.ts";
 import { FieldBlock } from "../asgi/response-fields.ts";
 import type { HeaderPair, HttpReceiveEvent, HttpScope, SentHeader } from "../asgi/types.ts";
-import { giveBackPiece } from "../channel/memory.ts";
+import { BodyPieces } from "./body-pieces.ts";
 import { type Carried, completeHead } from "./carried.ts";
 import type { WorkerHost } from "./host.ts";
 import { putScope, trailersPayload } from "./marshal.ts";
 import * as wire from "./wire.ts";
 
-const NO_BYTES = new Uint8Array(0);
 const UTF8 = new TextEncoder();
 const TEXT = new TextDecoder();
 /** RFC 9110 section 9.2.1: these may be sent to another worker when the first has not read them. */
@@ -48,13 +47,14 @@ export class Exchange implements Carried {
   #onGone: () => void = ignore;
   /** The client has ended its half, or is gone. */
   #clientEnded = false;
-  /** A part of the request body that the worker has not been sent yet. */
-  #piece: Uint8Array = NO_BYTES;
-  #pieceAt = 0;
-  #pieceIsLast = false;
-  #hasPiece = false;
-  #trailers: readonly HeaderPair[] | undefined;
+  readonly #pieces: BodyPieces;
+  /** The end of the request body has come from the client, */
+  #lastCame = false;
+  /** and has been written to the worker. */
   #bodyEnded = false;
+  /** The body ends in its middle: the worker is to hear of that behind what has come. */
+  #isCut = false;
+  #trailers: readonly HeaderPair[] | undefined;
   #credit = wire.WINDOW_BYTES;
   #asking = false;
   #watching = false;
@@ -70,6 +70,7 @@ export class Exchange implements Carried {
     this.scope = call.scope;
     this.#call = call;
     this.#direct = direct;
+    this.#pieces = new BodyPieces(direct);
   }
 
   get isOver(): boolean {
@@ -86,28 +87,50 @@ export class Exchange implements Carried {
     const { content } = this.#call;
     const flags = content === "none" ? wire.LAST : content === "on-demand" ? wire.ON_DEMAND : 0;
     completeHead(out, putScope(out, this.scope), wire.HEAD, flags, id, host.generation);
-    if (this.#clientEnded) host.disconnect(id, 0);
     if (content === "none") this.#watch();
     else if (content === "on-demand") this.#credit = 0;
     else this.#ask();
+    if (this.#hasBody) host.wantsBody(this);
+    else if (this.#clientEnded) host.disconnect(id, 0);
   }
 
-  /** No worker may take it yet. `onGone` is called when its client goes meanwhile, where no body stands in between. */
+  /** Some of the request body, or its end, is to be written. */
+  get #hasBody(): boolean {
+    return this.#pieces.bytes > 0 || (this.#lastCame && !this.#bodyEnded);
+  }
+
+  /** No worker may take it yet. `onGone` is called when its client goes meanwhile. */
   wait(onGone: () => void): void {
     this.#onGone = onGone;
     if (this.#call.content === "none") this.#watch();
+    else if (this.#direct) this.#watchClient();
+    else this.#ask();
   }
 
   /** The body has ended: what comes next is the client's end. */
   #watch(): void {
     this.#bodyEnded = true;
+    this.#watchClient();
+  }
+
+  #watchClient(): void {
     if (this.#watching || this.#phase === "over") return;
     this.#watching = true;
-    this.#call.watch(() => this.#disconnected());
+    this.#call.watch(() => this.#left());
+  }
+
+  #left(): void {
+    if (this.#bodyEnded || (this.#lastCame && this.#phase === "waiting")) {
+      this.#disconnected();
+      return;
+    }
+    // `receive` tells it behind the body; when that has an end, this is asked again.
+    this.#watching = false;
+    if (this.#phase === "waiting") this.#ask();
   }
 
   #ask(): void {
-    if (this.#asking || this.#phase === "over") return;
+    if (this.#asking || this.#lastCame || this.#phase === "over") return;
     this.#asking = true;
     this.#call.receive().then((event) => this.#received(event), ignore);
   }
@@ -116,16 +139,28 @@ export class Exchange implements Carried {
     this.#asking = false;
     if (this.#phase === "over") return;
     if (event.type === "http.disconnect") {
-      this.#bodyEnded = true;
-      this.#disconnected();
+      this.#lastCame = true;
+      this.#cutShort();
       return;
     }
-    this.#piece = event.body;
-    this.#pieceAt = 0;
-    this.#pieceIsLast = !event.more_body;
+    this.#pieces.push(event.body);
+    this.#lastCame = !event.more_body;
     this.#trailers = event.trailers;
-    this.#hasPiece = true;
-    this.#host?.wantsBody(this);
+    if (this.#phase !== "waiting") this.#host?.wantsBody(this);
+    else if (this.#lastCame) this.#watchClient();
+    // What comes before this leaves leaves with it.
+    if (!this.#lastCame && this.#pieces.bytes < this.#credit) this.#ask();
+  }
+
+  /** The client has gone, or ended its half, in the middle of the body. */
+  #cutShort(): void {
+    this.#bodyEnded = this.#pieces.bytes === 0;
+    if (this.#phase === "waiting") {
+      // It can't be served any more.
+      this.#finish();
+      this.#onGone();
+    } else if (this.#bodyEnded) this.#disconnected();
+    else this.#isCut = true;
   }
 
   /** Tells the worker whether the client has only ended its own half, or can't be answered any more. */
@@ -145,27 +180,26 @@ export class Exchange implements Carried {
 
   /** Appends one BODY record if there is anything to send; returns whether more could be sent now. */
   putBody(out: wire.RecordBuffer): boolean {
-    if (this.#phase === "over" || !this.#hasPiece) return false;
-    const rest = this.#piece.length - this.#pieceAt;
+    if (this.#phase === "over" || this.#bodyEnded) return false;
+    const rest = this.#pieces.bytes;
     const count = Math.min(rest, this.#credit, wire.MOST_PAYLOAD_BYTES);
-    if (count === 0 && rest > 0) return false;
-    const generation = this.#host!.generation;
-    const whole = count === rest;
-    if (whole && this.#trailers !== undefined) {
-      const payload = trailersPayload(this.#trailers);
-      out.record(wire.BODY, wire.TRAILERS, this.id, generation, payload);
+    const isLast = count === rest && this.#lastCame && !this.#isCut;
+    if (count === 0 && !isLast) return false;
+    const { generation } = this.#host!;
+    if (isLast && this.#trailers !== undefined) {
+      out.record(wire.BODY, wire.TRAILERS, this.id, generation, trailersPayload(this.#trailers));
     }
-    const flags = whole && this.#pieceIsLast ? wire.LAST : 0;
-    out.record(wire.BODY, flags, this.id, generation, this.#piece, this.#pieceAt, this.#pieceAt + count);
+    this.#pieces.record(out, wire.BODY, isLast ? wire.LAST : 0, this.id, generation, count);
     this.#credit -= count;
-    this.#pieceAt += count;
-    if (!whole) return this.#credit > 0;
-    this.#hasPiece = false;
-    if (this.#direct) giveBackPiece(this.#piece);
-    this.#piece = NO_BYTES;
-    if (this.#pieceIsLast) this.#watch();
-    else if (this.#credit > 0) this.#ask();
-    return false;
+    if (isLast) {
+      const ended = this.#clientEnded;
+      this.#watch();
+      if (ended) this.#host?.disconnect(this.id, 0);
+    } else if (count === rest && this.#isCut) {
+      this.#bodyEnded = true;
+      this.#disconnected();
+    } else if (this.#pieces.bytes < this.#credit) this.#ask();
+    return this.#pieces.bytes > 0 && this.#credit > 0;
   }
 
   // ---- from the worker -------------------------------------------------------------------------------------
@@ -173,8 +207,10 @@ export class Exchange implements Carried {
   /** @throws WireError for what no worker sends */
   took(type: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
     if (type === wire.RESPONSE) this.#start(flags, bytes, start, end);
-    else if (type === wire.RESPONSE_BODY) this.#body(flags, bytes.subarray(start, end));
-    else if (type === wire.RESPONSE_CREDIT) this.#addCredit(bytes, start, end);
+    else if (type === wire.RESPONSE_BODY) {
+      // Its own header, which has been read.
+      this.#body(flags, bytes.subarray(start, end), Math.min(start, wire.HEADER_BYTES));
+    } else if (type === wire.RESPONSE_CREDIT) this.#addCredit(bytes, start, end);
     else if (type === wire.RESPONSE_TRAILERS) this.#sendTrailers(flags, bytes, start, end);
     else if (type === wire.EARLY_HINT) this.#hint(bytes, start, end);
     else if (type === wire.PATHSEND) this.#sendPath(TEXT.decode(bytes.subarray(start, end)));
@@ -183,17 +219,20 @@ export class Exchange implements Carried {
   }
 
   #start(flags: number, bytes: Uint8Array, start: number, end: number): void {
-    const bodyStart = fieldsEnd(bytes, start, end);
+    const fieldsStop = fieldsEnd(bytes, start, end);
+    const room = flags & wire.ROOM ? wire.ROOM_BYTES : 0;
+    const bodyStart = fieldsStop + room;
+    if (bodyStart > end) throw new wire.WireError("room beyond its record");
     const fieldsStart = start + wire.START_BYTES;
-    wire.checkFields(bytes, fieldsStart, bodyStart, wire.u16(bytes, start + 2));
-    const headers = new FieldBlock(bytes, fieldsStart, bodyStart);
+    wire.checkFields(bytes, fieldsStart, fieldsStop, wire.u16(bytes, start + 2));
+    const headers = new FieldBlock(bytes, fieldsStart, fieldsStop);
     const status = wire.u16(bytes, start);
     const trailers = (flags & wire.TRAILERS) !== 0;
     this.#phase = "started";
     const sent = this.#call.send({ type: "http.response.start", status, headers, trailers });
     this.#trailersDue = trailers;
     if (!this.#took(sent) && (flags & wire.LAST) === 0) sent.then(ignore, (error: unknown) => this.#refused(error));
-    if ((flags & wire.MORE) === 0) this.#body(flags, bytes.subarray(bodyStart, end), sent);
+    if ((flags & wire.MORE) === 0) this.#body(flags, bytes.subarray(bodyStart, end), room, sent);
   }
 
   #sendPath(path: string): void {
@@ -206,13 +245,19 @@ export class Exchange implements Carried {
       );
   }
 
-  /** `begun`: what `send` said of the response's start, when that came in the same record. */
-  #body(flags: number, body: Uint8Array, begun?: Promise<void>): void {
+  /**
+   * @param room so many bytes in front of `body`, in the same memory, are nobody's
+   * @param begun what `send` said of the response's start, when that came in the same record
+   */
+  #body(flags: number, body: Uint8Array, room: number, begun?: Promise<void>): void {
     const last = (flags & wire.LAST) !== 0;
     this.#unsettled += body.length;
     if (this.#unsettled > wire.WINDOW_BYTES) throw new wire.WireError("more body than it has credit for");
     const { length } = body;
-    const sent = this.#call.send({ type: "http.response.body", body, more_body: !last });
+    const call = this.#call;
+    call.roomAhead = room;
+    const sent = call.send({ type: "http.response.body", body, more_body: !last });
+    call.roomAhead = 0;
     const host = this.#host;
     if (!last || this.#trailersDue) {
       this.#forward(sent, length);
@@ -286,8 +331,8 @@ export class Exchange implements Carried {
     const credit = this.#credit + wire.u32(bytes, start);
     if (credit > wire.WINDOW_BYTES) throw new wire.WireError("more credit than a window");
     this.#credit = credit;
-    if (this.#hasPiece) this.#host?.wantsBody(this);
-    else if (!this.#bodyEnded) this.#ask();
+    if (this.#hasBody) this.#host?.wantsBody(this);
+    if (this.#pieces.bytes < credit) this.#ask();
   }
 
   #applicationEnded(flags: number, text: string): void {
@@ -318,7 +363,7 @@ export class Exchange implements Carried {
 
   #release(): void {
     this.#phase = "over";
-    this.#piece = NO_BYTES;
+    this.#pieces.clear();
     const host = this.#host;
     this.#host = null;
     host?.finished(this);

@@ -14,6 +14,8 @@ import * as wire from "./wire.ts";
 
 /** What is handed to the stream at once, so that control records never wait behind more than this. */
 const WRITE_BYTES = 256 * 1024;
+/** What one request may write before it is the next one's turn: a body that is a little longer than a record goes whole. */
+const RECORDS_PER_TURN = 2;
 /** Ids must not begin anew: a worker is replaced when half of them are used. */
 export const MOST_REQUESTS = 0x8000_0000;
 
@@ -307,7 +309,9 @@ export class WorkerHost implements wire.RecordTaker, Member {
           break;
         }
         exchange.inRound = false;
-        if (exchange.putBody(out) && !exchange.inRound) {
+        let more = true;
+        for (let count = 0; more && count < RECORDS_PER_TURN; count++) more = exchange.putBody(out);
+        if (more && !exchange.inRound) {
           exchange.inRound = true;
           this.#round.push(exchange);
         }

@@ -62,8 +62,11 @@ TRAILERS = 8  # BODY: the payload is the trailers; RESPONSE: trailers will follo
 GONE = 16  # DISCONNECT: what is sent can't arrive; else only receive is told
 RAISED = 32  # DONE: the application raised
 TEXT = 64  # WS_MESSAGE, WS_SEND: a text
+ROOM = 128  # RESPONSE: ROOM_BYTES stand between the fields and the body
 
 START = Struct("<HHH")
+#: The front writes the response's head there, and both leave in one write.
+ROOM_BYTES = 512
 #: A RESPONSE record's header and START at once.
 RESPONSE_HEADER = Struct("<HBBIIHHH")
 U16 = Struct("<H")

@@ -58,11 +58,15 @@ export const TRAILERS = 8;
 export const GONE = 16;
 export const RAISED = 32;
 export const TEXT = 64;
-/** Never on the wire: a part of a WS_SEND record, not the last, which is told as it arrives. */
+/** Of a RESPONSE only. */
+export const ROOM = 128;
+/** Never on the wire, of a WS_SEND only: a part of a WS_SEND record, not the last, which is told as it arrives. */
 export const PASSED = 128;
 
 /** What stands before fields: status, their count, their bytes; two bytes each. */
 export const START_BYTES = 6;
+/** Between the fields and the body of a RESPONSE with ROOM: the front writes the head there, and both leave at once. */
+export const ROOM_BYTES = 512;
 /** What stands before a subprotocol and fields: the length of the one, the count of the others; two bytes each. */
 export const ACCEPT_BYTES = 4;
 /** token u32, lag in ms u32, processor time in µs u64, requests in flight u32. */
@@ -263,7 +267,8 @@ export class RecordReader {
     const start = at + HEADER_BYTES;
     const stop = chunk.length;
     if (type === RESPONSE) {
-      const body = start + START_BYTES + (stop - start < START_BYTES ? length : u16(chunk, start + 4));
+      const room = flags & ROOM ? ROOM_BYTES : 0;
+      const body = start + START_BYTES + room + (stop - start < START_BYTES ? length : u16(chunk, start + 4));
       if ((flags & MORE) !== 0 || body >= stop) return false;
     } else if (type !== RESPONSE_BODY && type !== WS_SEND) return false;
     this.#type = type === RESPONSE ? RESPONSE_BODY : type;

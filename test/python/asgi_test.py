@@ -182,7 +182,8 @@ class Send(unittest.TestCase):
             records = bench.records()
             for *_, payload in records:
                 self.assertLessEqual(len(payload), wire.MOST_PAYLOAD_BYTES)
-            sent = sum(len(p) for *_, p in records) - 6
+            self.assertEqual(records[0][1], wire.ROOM)
+            sent = sum(len(p) for *_, p in records) - 6 - wire.ROOM_BYTES
             self.assertEqual(sent, wire.WINDOW_BYTES)
             self.assertEqual(after, [])
             request.credit(wire.U32.pack(100_000))

@@ -148,6 +148,22 @@ test("a long body that is cut somewhere is told in parts, whose last alone says 
   checkLongAnswer(read(...pieces), body);
 });
 
+test("the room in front of a body is told with what stands before it, wherever the record is cut", () => {
+  const out = new wire.RecordBuffer(1);
+  const start = RESPONSE_START.subarray(0, RESPONSE_START.length - 1);
+  const before = start.length + wire.ROOM_BYTES;
+  const payload = noise(before + 20_000);
+  payload.set(start);
+  out.record(wire.RESPONSE, wire.LAST | wire.ROOM, 7, 1, payload);
+  const bytes = out.bytes.slice(0, out.length);
+  for (let at = 1; at < before + 40; at++) {
+    const found = read(bytes.slice(0, at), bytes.slice(at));
+    assert.equal(found.map((record) => record.payload).join(""), hexOf(payload), String(at));
+    assert.ok(found[0].payload.length >= 2 * before && (found[0].flags & wire.ROOM) !== 0, String(at));
+    assert.equal(found.at(-1)!.flags & wire.LAST, wire.LAST);
+  }
+});
+
 test("a part of a long body is told before the rest has come", () => {
   const { bytes } = longAnswer();
   const found = read(bytes.slice(0, 30_000));

@@ -93,6 +93,38 @@ check("a body is streamed through and back", async () => {
   assert.equal(Buffer.compare(back, body), 0);
 });
 
+check("many bodies of more than a record go through at once, each its own way", async () => {
+  const { url } = await contract();
+  const answers = Array.from({ length: 40 }, async (_, number) => {
+    const body = new Uint8Array(20_000 + 5_000 * number).map((_, i) => (i * 31 + number) % 251);
+    const response = await fetch(`${url}/echo`, { method: "POST", body });
+    assert.equal(Buffer.compare(new Uint8Array(await response.arrayBuffer()), body), 0, `body ${number}`);
+  });
+  await within(Promise.all(answers), "all answers");
+});
+
+check("a request that waits for a worker with its body is given up when its client goes", async () => {
+  const { server, python } = await start("contract:app", { concurrency: 1 });
+  const head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n";
+  const open = async (text: string) => {
+    const client = await RawClient.connect({ host: "127.0.0.1", port: server.address.port });
+    await client.send(text);
+    return client;
+  };
+  const first = await open("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+  await until(() => python.pool.workers[0].inFlight === 1, "the first is served");
+  const clients = [await open(head + "x".repeat(5_000)), await open(head + "x".repeat(50_000)), await open(head)];
+  await until(() => python.pool.waiting === 3, "the others wait");
+  clients[0].close();
+  await until(() => python.pool.waiting === 2, "a part of the body, then the client's end");
+  clients[1].reset();
+  await until(() => python.pool.waiting === 1, "the client's reset behind the whole body");
+  clients[2].reset();
+  await until(() => python.pool.waiting === 0, "the client's reset before the body");
+  first.close();
+  await until(() => python.pool.workers[0].inFlight === 0, "the first is over");
+});
+
 check("a chunked upload with Expect is asked for and counted", async () => {
   const { server } = await contract();
   const client = await RawClient.connect({ host: "127.0.0.1", port: server.address.port });

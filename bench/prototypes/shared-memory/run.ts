@@ -95,6 +95,7 @@ const PATTERN = Uint8Array.from({ length: 251 * 1024 }, (_, i) => (i * 7 + (i >>
 class Call implements HttpCall {
   readonly scope: HttpScope;
   readonly content: "none" | "some";
+  roomAhead = 0;
   readonly #work: Workload;
   readonly #done: () => void;
   readonly #checks: boolean;
