@@ -14,8 +14,6 @@ import * as wire from "./wire.ts";
 
 /** What is handed to the stream at once, so that control records never wait behind more than this. */
 const WRITE_BYTES = 256 * 1024;
-/** What one request may write before it is the next one's turn: a body that is a little longer than a record goes whole. */
-const RECORDS_PER_TURN = 2;
 /** Ids must not begin anew: a worker is replaced when half of them are used. */
 export const MOST_REQUESTS = 0x8000_0000;
 
@@ -309,8 +307,8 @@ export class WorkerHost implements wire.RecordTaker, Member {
           break;
         }
         exchange.inRound = false;
-        let more = true;
-        for (let count = 0; more && count < RECORDS_PER_TURN; count++) more = exchange.putBody(out);
+        // Two records a turn: a body that is a little longer than one goes whole.
+        const more = exchange.putBody(out) && exchange.putBody(out);
         if (more && !exchange.inRound) {
           exchange.inRound = true;
           this.#round.push(exchange);
