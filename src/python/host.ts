@@ -295,7 +295,7 @@ export class WorkerHost implements wire.RecordTaker, Member {
       } else out.append(this.#messages.bytes, 0, this.#messages.length);
       this.#messages.length = 0;
     }
-    // A share of its own: messages that keep coming must not hold up bodies.
+    // A share of its own: messages that keep coming must not hold up bodies. Two records a turn: short bodies go whole.
     const most = out.length + WRITE_BYTES;
     while (this.#round.length > 0 && out.length < most) {
       const round = this.#round;
@@ -307,7 +307,6 @@ export class WorkerHost implements wire.RecordTaker, Member {
           break;
         }
         exchange.inRound = false;
-        // Two records a turn: a body that is a little longer than one goes whole.
         const more = exchange.putBody(out) && exchange.putBody(out);
         if (more && !exchange.inRound) {
           exchange.inRound = true;
