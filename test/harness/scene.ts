@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { Load } from "./load.ts";
 import { onEach, ROOT, type RuntimeName, Server } from "./server.ts";
@@ -38,6 +38,11 @@ export class Scene {
   /** By its id: Deno's `ChildProcess.kill` takes every signal for the last one. */
   signal(name: NodeJS.Signals): void {
     process.kill(this.server.pid, name);
+  }
+
+  /** Where the application's file stands. */
+  get folder(): string {
+    return dirname(this.#file);
   }
 
   /** The application's file from now on. */

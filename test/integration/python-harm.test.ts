@@ -91,7 +91,7 @@ check("a storm of SIGTTIN, SIGTTOU and SIGHUP harms no request", TWO, async (sce
 });
 
 check("--reload: files that are renamed over, and saved too often", ["--reload"], async (scene) => {
-  const folder = /--app-dir (\S+)/.exec(scene.server.process.spawnargs.join(" "))?.[1] ?? "";
+  const { folder } = scene;
   const text = (version: string) => readFileSync(SOURCE, "utf8").replace('"v1"', JSON.stringify(version));
   const load = scene.load();
   writeFileSync(join(folder, "main.py.new"), text("v2"));
@@ -105,3 +105,19 @@ check("--reload: files that are renamed over, and saved too often", ["--reload"]
   await until(async () => (await scene.ask()).version === "v3", "the last of many saves serves");
   await unharmed(load);
 });
+
+check(
+  "--reload: the filters say what counts",
+  ["--reload", ...["--reload-include", "*.py", "--reload-include", "*.html", "--reload-exclude", "old-*"]],
+  async (scene) => {
+    const [pid] = await scene.workers(1);
+    const put = (name: string) => writeFileSync(join(scene.folder, name), "x");
+    for (const name of ["notes.txt", "old-page.html", "old-code.py", "page.html"]) put(name);
+    await scene.server.sees(/page\.html changed; reloading/);
+    await scene.workers(1, [pid]);
+    scene.version("v2");
+    await scene.server.sees(/main\.py changed; reloading/);
+    assert.equal((await scene.ask()).version, "v2");
+    assert.doesNotMatch(scene.server.stderr, /notes|old-/);
+  },
+);

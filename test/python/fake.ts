@@ -19,6 +19,8 @@ export class FakeWorker implements StreamChild {
   /** What the front has sent. */
   readonly sent: Sent[] = [];
   readonly killed: string[] = [];
+  /** How often the front has written. */
+  writes = 0;
   /** The stream takes at most so many bytes a write; 0: it is full. */
   takes = Number.POSITIVE_INFINITY;
   closed = false;
@@ -40,6 +42,7 @@ export class FakeWorker implements StreamChild {
   }
 
   write(bytes: Uint8Array, start: number, end: number): number {
+    this.writes += 1;
     const count = Math.min(end - start, this.takes);
     this.#reader.push(bytes.slice(start, start + count));
     return count;

@@ -38,6 +38,18 @@ test("a response reaches its own request", async () => {
   await end(bench);
 });
 
+test("requests that arrive in one turn leave in one write", async () => {
+  const bench = await start();
+  await turn();
+  const [worker] = bench.workers;
+  const before = worker.writes;
+  for (let i = 0; i < 20; i++) send(bench.pool);
+  await turn();
+  assert.deepEqual([worker.requests.length, worker.writes - before], [20, 1]);
+  for (const id of worker.requests) worker.respond(id);
+  await end(bench);
+});
+
 test("requests go to the worker with the fewest", async () => {
   const bench = await start({ workers: 2 });
   for (let i = 0; i < 4; i++) send(bench.pool);

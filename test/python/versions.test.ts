@@ -56,4 +56,16 @@ for (const version of VERSIONS) {
       assert.equal((await fetch(`${server.url}/boom`)).status, 500);
     }),
   );
+
+  test(`python${version}: WSGI on its threads, side by side`, { skip }, () =>
+    withServer("bun", "contract:wsgi", ["--app-dir", join(HERE, "apps"), "--python", python!], async (server) => {
+      const sizes = Array.from({ length: 40 }, (_, i) => i * 20_000);
+      const posts = sizes.map((size) => fetch(server.url, { method: "POST", body: new Uint8Array(size) }));
+      const answers = await Promise.all(posts.map(async (post) => (await post).text()));
+      assert.deepEqual(
+        answers,
+        sizes.map((size) => `wsgi ${size}`),
+      );
+    }),
+  );
 }
