@@ -261,9 +261,34 @@ export const WEB_WORKLOADS: readonly Workload[] = [
   },
 ];
 
+/** Rows that Python applications have in common with those of TypeScript: the same request, the same answer. */
+const SHARED = [
+  "json",
+  "upload",
+  "upload-chunked",
+  "upload-20mb",
+  "short",
+  "short-ten",
+  "sse",
+  "slow-readers",
+  "noise",
+];
+const OURS_IN_PYTHON = ["ringcorn-bun-python", "ringcorn-deno-python"];
+const PYTHON_SHARED_SERVERS = [...OURS_IN_PYTHON, "uvicorn", "granian", "hypercorn", "gunicorn-asgi"];
+
+/** Beside the servers that the goals name and one of each other kind; they are reported, and set no goals. */
+export const PYTHON_SHARED_WORKLOADS: readonly Workload[] = SHARED.map((name) => ({
+  ...WEB_WORKLOADS.find((workload) => workload.name === `web/${name}`)!,
+  name: `python/${name}`,
+  app: "plain",
+  paced: false,
+  servers: PYTHON_SHARED_SERVERS,
+}));
+
 export const WORKLOADS: readonly Workload[] = [
   ...WEB_WORKLOADS,
   ...PYTHON_WORKLOADS,
+  ...PYTHON_SHARED_WORKLOADS,
   ...SCALING_WORKLOADS,
   ...SOCKET_WORKLOADS,
   ...PYTHON_SOCKET_WORKLOADS,

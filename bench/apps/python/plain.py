@@ -1,10 +1,14 @@
 """The plain ASGI application of the Python rows: every server runs this same file, and answers the same bytes."""
 
 import asyncio
+import json
 import os
 import time
 
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
+JSON = (b"content-type", b"application/json")
+EVENT_STREAM = (b"content-type", b"text/event-stream")
+EVENTS = [b"id: %d\ndata: tick %d\n\n" % (number, number) for number in range(20)]
 BINARY = (b"content-type", b"application/octet-stream")
 HELLO = b"Hello, world!"
 TEN_KB = b"x" * 10_240
@@ -80,7 +84,44 @@ async def body(scope, receive, send):
     await answer(send, found)
 
 
-ROUTES = {"/": hello, "/10kb": ten_kb, "/echo": echo, "/file": file, "/wait": wait, "/slow": slow}
+async def object_as_json(scope, receive, send):
+    """A new object each time, as an application would make it."""
+    made = {"message": "Hello, world!", "items": [1, 2, 3], "ok": True}
+    await answer(send, json.dumps(made, separators=(",", ":")).encode(), JSON)
+
+
+async def upload(scope, receive, send):
+    """Counts the bytes as they come."""
+    count = 0
+    more = True
+    while more:
+        event = await receive()
+        if event["type"] != "http.request":
+            return
+        count += len(event.get("body", b""))
+        more = event.get("more_body", False)
+    await answer(send, b"%d" % count)
+
+
+async def events(scope, receive, send):
+    """Each event is sent by itself."""
+    await send({"type": "http.response.start", "status": 200, "headers": [EVENT_STREAM]})
+    for event in EVENTS:
+        await send({"type": "http.response.body", "body": event, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+ROUTES = {
+    "/": hello,
+    "/10kb": ten_kb,
+    "/echo": echo,
+    "/file": file,
+    "/wait": wait,
+    "/slow": slow,
+    "/json": object_as_json,
+    "/upload": upload,
+    "/sse": events,
+}
 
 
 async def app(scope, receive, send):
