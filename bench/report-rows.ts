@@ -114,6 +114,8 @@ export function errorText(samples: readonly HttpSample[]): string {
   const sum = (of: (sample: HttpSample) => number) => samples.reduce((total, sample) => total + of(sample), 0);
   const errors = sum((sample) => sample.errors);
   if (errors === 0) return "0";
+  // autocannon does not tell its errors apart.
+  if (samples.some((sample) => sample.wrongStatus === undefined)) return String(errors);
   const [wrong, sockets] = [sum((s) => s.wrongStatus ?? 0), sum((s) => s.socketErrors ?? 0)];
   return `${errors} (${wrong} wrong status, ${sockets} sockets)`;
 }

@@ -13,6 +13,7 @@ import { microSection } from "./report-micro.ts";
 import {
   busyText,
   curvesSection,
+  errorText,
   isWorkloadRow,
   missingText,
   omissionText,
@@ -41,9 +42,10 @@ function httpRow(id: string, samples: readonly HttpSample[]): string[] {
     withSpread(spread(of((s) => s.requestsPerSecond)), whole),
     whole(median(of((s) => s.p50Us))),
     withSpread(spread(of((s) => s.p99Us)), whole),
+    whole(median(of((s) => s.p999Us ?? Number.NaN))),
     `${median(of((s) => cpuPerRequest(s) * 10_000)).toFixed(3)} (${median(of((s) => (s.serverSystemSeconds / s.requests) * 10_000)).toFixed(3)})`,
     megabytes(Math.max(...of((s) => s.peakRssBytes))),
-    String(of((s) => s.errors).reduce((sum, count) => sum + count, 0)),
+    errorText(samples),
     busyText(samples),
   ];
 }
@@ -57,6 +59,7 @@ function httpTool(result: BenchResult, suite: string, tool: HttpSample["tool"]):
     "requests/s",
     "p50 µs",
     "p99 µs",
+    "p99.9 µs",
     "CPU s / 10,000 (kernel)",
     "peak MB",
     "errors",

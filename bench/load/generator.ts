@@ -110,7 +110,7 @@ export function parseWrkFigures(text: string): LoadReport {
  * pipelined, a sample is a whole batch and that time is a single response's, so that made-up samples outnumber real ones.
  */
 export function withoutFalseLatencies(report: LoadReport, pipelining: number): LoadReport {
-  return pipelining === 1 ? report : { ...report, p50Us: Number.NaN, p99Us: Number.NaN };
+  return pipelining === 1 ? report : { ...report, p50Us: Number.NaN, p99Us: Number.NaN, p999Us: Number.NaN };
 }
 
 interface AutocannonJson {
@@ -145,17 +145,11 @@ export function parseAutocannon(text: string): LoadReport {
 
 /** wrk's options for a script, and what comes behind the address. */
 function wrkScript({ script, pipelining }: LoadOptions): [string[], string[]] {
-  if (script !== undefined)
-    return [
-      ["-s", `${ROOT}bench/load/request.lua`],
-      ["--", ...script],
-    ];
-  return pipelining === 1
-    ? [[], []]
-    : [
-        ["-s", `${ROOT}bench/load/pipeline.lua`],
-        ["--", String(pipelining)],
-      ];
+  const [file, ...rest] = script === undefined ? ["pipeline.lua", String(pipelining)] : ["request.lua", ...script];
+  return [
+    ["-s", `${ROOT}bench/load/${file}`],
+    ["--", ...rest],
+  ];
 }
 
 function wrkCommand(options: LoadOptions): string[] {
@@ -191,7 +185,8 @@ export function loadCommand(tool: LoadTool, options: LoadOptions): string[] {
 }
 
 function readWrk(text: string, { script, pipelining }: LoadOptions): LoadReport {
-  return script === undefined ? withoutFalseLatencies(parseWrk(text), pipelining) : parseWrkFigures(text);
+  const report = parseWrkFigures(text);
+  return script === undefined ? withoutFalseLatencies(report, pipelining) : report;
 }
 
 function readReport(tool: LoadTool, text: string, options: LoadOptions): LoadReport {

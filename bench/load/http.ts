@@ -49,7 +49,9 @@ async function measure(
     requestsPerSecond: run.requestsPerSecond,
     p50Us: run.p50Us,
     p99Us: run.p99Us,
+    ...(run.p999Us === undefined ? {} : { p999Us: run.p999Us }),
     errors: run.errors,
+    ...(run.wrongStatus === undefined ? {} : { wrongStatus: run.wrongStatus, socketErrors: run.socketErrors }),
     serverCpuSeconds,
     serverSystemSeconds,
     serverUtilisation: serverCpuSeconds / run.seconds,
@@ -72,7 +74,7 @@ export function describeSample(sample: HttpSample): string {
   const disturbed = isDisturbed(sample)
     ? `, others on their cores ${percent(sample.foreignUtilisation)} / ${percent(sample.generatorForeignUtilisation)}`
     : "";
-  const p999 = sample.p999Us === undefined ? "" : `p99.9 ${Math.round(sample.p999Us)} µs, `;
+  const p999 = !Number.isFinite(sample.p999Us) ? "" : `p99.9 ${Math.round(sample.p999Us!)} µs, `;
   const p99 = Number.isNaN(sample.p99Us) ? "" : `p99 ${Math.round(sample.p99Us)} µs, ${p999}`;
   const kinds = sample.wrongStatus === undefined ? "" : ` (${sample.wrongStatus} of them wrong answers)`;
   const errors = sample.errors > 0 ? `, ${sample.errors} errors${kinds}` : "";

@@ -72,7 +72,7 @@ export interface HttpSample {
   readonly generatorForeignUtilisation: number;
   /** The sum of the server's processes' own peaks; pages that they share count in each. */
   readonly peakRssBytes: number;
-  /** Not of the suites http; as `p50Us`. "loop" tells all three as they were. */
+  /** As `p50Us`. "loop" tells all three as they were. */
   readonly p999Us?: number;
   /** Proportional set size of the server's processes at the end of the load: shared pages count once. */
   readonly pssBytes?: number;
