@@ -3,7 +3,7 @@
  * what runs in them. The files are speedscope's (speedscope.app opens them, without sending them anywhere).
  */
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { stderr } from "node:process";
 import { PlainError } from "../src/runtime/types.ts";
@@ -21,18 +21,18 @@ const NONBLOCKING = "--nonblocking";
 const MARGIN_SECONDS = 1;
 const LAST_LINES = 3;
 
-/** The arguments that a process was started with. */
-function argumentsOf(pid: number): string[] {
+/** The program that a process runs, whatever it calls itself. */
+function executableOf(pid: number): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
+    return readlinkSync(`/proc/${pid}/exe`);
   } catch {
-    return [];
+    return "";
   }
 }
 
 /** Processes of the tree that run Python. */
-export function pythonProcesses(pids: readonly number[], commandOf = argumentsOf): number[] {
-  return pids.filter((pid) => /(?:^|\/)(?:python[\d.]*|uwsgi)$/.test(commandOf(pid)[0] ?? ""));
+export function pythonProcesses(pids: readonly number[], programOf = executableOf): number[] {
+  return pids.filter((pid) => /\/(?:python[\d.]*|uwsgi)$/.test(programOf(pid)));
 }
 
 function record(program: string, pid: number, path: string, { seconds }: Job, cpu: number): Promise<string> {

@@ -8,7 +8,7 @@ import { changes, differentConditions, isWide, renderDifference } from "../../be
 import { outcomes } from "../../bench/goals.ts";
 import { PYTHON_GOALS } from "../../bench/goals-python.ts";
 import { spread } from "../../bench/load/stats.ts";
-import type { HttpSample } from "../../bench/load/types.ts";
+import type { BenchResult, HttpSample, IdleSample } from "../../bench/load/types.ts";
 import { listOf, settingsFrom } from "../../bench/options.ts";
 import { renderReport } from "../../bench/report.ts";
 import { judge, judgeAll, mergeRatios, ratiosOf, resolution } from "../../bench/verdict.ts";
@@ -46,12 +46,42 @@ test("missing peers are counted and named with the reason", () => {
 test("a change is clear only when the quartiles lie apart", () => {
   const before = result({ a: suite({ x: rates(100, 101, 102), y: rates(90, 100, 110) }) });
   const after = result({ a: suite({ x: rates(110, 111, 112), y: rates(95, 105, 115) }) });
-  const [x, y] = changes(before, after);
+  const [x, , y] = changes(before, after);
   assert.equal(x.clear, true);
   assert.equal(y.clear, false);
   const text = renderDifference(before, after);
-  assert.match(text, /\+9\.9 % \| faster/);
-  assert.match(text, /\+5\.0 % \| within the spread/);
+  assert.match(text, /\+9\.9 % +\| better/);
+  assert.match(text, /\+5\.0 % +\| within the spread/);
+});
+
+test("less processor time and less memory are better", () => {
+  const cheaper = rates(100, 100, 100).map((sample) => ({ ...sample, serverCpuSeconds: 0.45 }));
+  const idle = (rssPerConnection: number) => [{ rssPerConnection }] as unknown as IdleSample[];
+  const before = result({ a: suite({ x: rates(100, 100, 100) }) }, { idle: { x: idle(2000) } });
+  const after = result({ a: suite({ x: cheaper }) }, { idle: { x: idle(3000) } });
+  const text = renderDifference(before, after);
+  assert.match(text, /CPU µs a request +\| 90\.0 +\| 45\.0 +\| -50\.0 % +\| better/);
+  assert.match(text, /bytes a connection +\| 2,000 +\| 3,000 +\| \+50\.0 % +\| worse/);
+});
+
+test("micro rows are compared by time and by what they allocate; a throttled one is never clear", () => {
+  const row = (p50Ns: number, allocatedBytes: number, throttled = false) => ({
+    ...({ suite: "parser", runtime: "bun", name: "one", throttled, allocatedBytes } as const),
+    ...{ p25Ns: p50Ns, p50Ns, p75Ns: p50Ns },
+  });
+  const at = (...micro: BenchResult["micro"]) => result({}, { micro });
+  const said = (before: BenchResult, after: BenchResult) =>
+    changes(before, after).map(({ what, clear }) => [what, clear]);
+  assert.deepEqual(said(at(row(100, 48)), at(row(50, 96))), [
+    ["ns", true],
+    ["bytes allocated", true],
+  ]);
+  assert.deepEqual(said(at(row(100, 48)), at(row(50, 48, true))), [
+    ["ns", false],
+    ["bytes allocated", false],
+  ]);
+  assert.match(renderDifference(at(row(100, 0)), at(row(100, 48))), /0\.0 +\| 48\.0 +\| from nothing +\| worse/);
+  assert.deepEqual(said(at(row(100, 0)), at(row(100, 0))), [["ns", false]]);
 });
 
 test("what only one run measured is in no difference", () => {

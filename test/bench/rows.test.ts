@@ -259,15 +259,10 @@ test("Node's servers write no profile, Python's are profiled from outside", () =
   assert.throws(() => runtimeOf(["/x/node", "a.mjs"]), /Node writes no profile/);
 });
 
-test("Python's processes are found by their command", () => {
-  const commands: Record<number, string[]> = {
-    1: ["/x/bun", "python"],
-    2: ["/x/venv/bin/python3.11", "-m"],
-    3: ["uwsgi"],
-    4: [],
-  };
+test("Python's processes are found by the program that they run", () => {
+  const programs = ["", "/x/bun", "/usr/bin/python3.11", "/venv/bin/uwsgi", "/x/python-tool"];
   assert.deepEqual(
-    pythonProcesses([1, 2, 3, 4], (pid) => commands[pid]),
+    pythonProcesses([0, 1, 2, 3, 4], (pid) => programs[pid]),
     [2, 3],
   );
 });
