@@ -163,7 +163,11 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
         roll: pool && (() => pool.roll()),
         resize: pool && ((count) => pool.resize(count)),
         stop: async (handover, onClosed) => {
-          if (handover !== undefined) await awaitArrivals(server.address, bind, handover);
+          if (handover !== undefined) {
+            // Who asks meanwhile reads that the connection ends; only who does not may meet a closing one.
+            server.leave();
+            await awaitArrivals(server.address, bind, handover);
+          }
           const stopped = server.stop();
           onClosed();
           await stopped;

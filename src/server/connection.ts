@@ -63,7 +63,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   mustClose(): boolean {
     const { limits } = this.context.options;
     return (
-      this.context.stopping ||
+      this.context.leaving ||
       this.#inputDead ||
       (this.peerEnded && !this.#hasInput()) ||
       (limits.requestsPerConnection > 0 && this.#requests >= limits.requestsPerConnection) ||

@@ -26,7 +26,9 @@ export interface ServerContext {
   readonly gathering: Gathering;
   /** Coarse monotonic milliseconds, renewed by the sweep. */
   now: number;
-  /** Connections end with their current response. */
+  /** Responses say `Connection: close`, and connections end with them. */
+  leaving: boolean;
+  /** The server ends: idle connections are closed. */
   stopping: boolean;
   /** Requests in flight: a head has been parsed and its response is not complete. */
   inFlight: number;

@@ -42,6 +42,8 @@ export interface ServerHandle {
   readonly requestsStarted: number;
   /** Connections open now. */
   readonly connections: number;
+  /** From now on each response ends its connection and says so: for clients to move to another server before `stop`. */
+  leave(): void;
   /** Finishes what is in flight, runs lifespan shutdown; settles as `stopped` does. */
   stop(): Promise<void>;
   /** Resets every connection and ends without lifespan shutdown. */
@@ -126,6 +128,7 @@ class Server implements ServerHandle {
       pool: exchangePool(limits),
       collection: new Collection(runtime),
       now: runtime.now(),
+      leaving: false,
       stopping: false,
       inFlight: 0,
       requestsStarted: 0,
@@ -184,7 +187,12 @@ class Server implements ServerHandle {
     return this.#stopping;
   }
 
+  leave(): void {
+    this.#context.leaving = true;
+  }
+
   abort(): void {
+    this.#context.leaving = true;
     this.#context.stopping = true;
     this.#listener?.close();
     this.#sweeper.each((connection) => connection.abort());
@@ -224,6 +232,7 @@ class Server implements ServerHandle {
 
   async #stop(): Promise<void> {
     const { options, logger } = this.#context;
+    this.leave();
     this.#context.stopping = true;
     this.#tick();
     this.#sweeper.each((connection) => connection.stop());

@@ -185,6 +185,7 @@ export class Wired {
       pool: exchangePool(full.limits),
       collection: new Collection({ residentBytes: () => 0, collectGarbage: () => {} }),
       now: 1000,
+      leaving: false,
       stopping: false,
       inFlight: 0,
       requestsStarted: 0,

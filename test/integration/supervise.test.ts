@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
+import { RawClient } from "../harness/raw.ts";
+import { field, text } from "../harness/response.ts";
 import { RUNTIMES, type RuntimeName, Server, withServer } from "../harness/server.ts";
 import { appText, fresh, gone, Site, whoAnswers } from "../harness/site.ts";
 import { pause, until, within } from "../harness/wait.ts";
@@ -185,6 +187,31 @@ setTimeout(() => { if (existsSync(${JSON.stringify(flag)})) process.exit(9); }, 
         await server.stop();
       }));
   }
+
+  test(`${runtime}: who keeps a connection to a process that is replaced reads that it ends`, () =>
+    withWorkers(runtime, APP, ["--limit-max-requests", "150"], async (server) => {
+      const seen = new Set<string>();
+      let announced = 0;
+      let silent = 0;
+      const client = async (): Promise<void> => {
+        let connection = await RawClient.connect(server.address);
+        while (seen.size < 4) {
+          await connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+          const response = await connection.response().catch(() => undefined);
+          if (response !== undefined) seen.add(text(response).split(" ")[1]);
+          if (response !== undefined && field(response, "connection") !== "close") continue;
+          if (response === undefined) silent += 1;
+          else announced += 1;
+          connection.close();
+          connection = await RawClient.connect(server.address);
+        }
+        connection.close();
+      };
+      await within(Promise.all(Array.from({ length: CLIENTS }, client)), "four processes answer");
+      // On a machine that gives a client no turn for a quarter of a second, some may meet a closed connection.
+      assert.ok(announced > silent, `${announced} ends were announced, ${silent} were not`);
+      await server.stop();
+    }));
 
   test(`${runtime}: SIGHUP under load drops no request`, () =>
     withWorkers(runtime, APP, ["--workers", "2"], async (server) => {

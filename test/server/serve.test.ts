@@ -97,6 +97,22 @@ test("serve: stop finishes what is in flight", async () => {
   await stopped;
 });
 
+test("serve: leave ends each connection with its next answer, and goes on serving", async () => {
+  await serving(echo([]), {}, async (server) => {
+    const kept = await RawClient.connect(server.address);
+    await kept.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert.equal(field(await kept.response(), "connection"), undefined);
+    server.leave();
+    await kept.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert.equal(field(await kept.response(), "connection"), "close");
+    assert.equal(await kept.ended(), "fin");
+    const other = await RawClient.connect(server.address);
+    await other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert.equal(field(await other.response(), "connection"), "close");
+    assert.equal(await other.ended(), "fin");
+  });
+});
+
 test("serve: options and limits, those left out and those undefined at their defaults", async () => {
   const options: ServeOptions = {
     host: undefined,
