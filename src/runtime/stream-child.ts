@@ -7,6 +7,8 @@ import { PlainError } from "./types.ts";
 const CHANNEL_DESCRIPTOR = 3;
 /** What a shell answers for a program that can't be started. */
 const NOT_STARTED_CODE = 127;
+/** From this size on an array that has done its service is given back at once. */
+const WORTH_BYTES = 8 * 1024;
 /** Bun's result for a socket that is gone. */
 const WRITE_GONE = -1;
 
@@ -190,7 +192,10 @@ function nodeStream(child: ChildProcess, options: SpawnStreamOptions): Pick<Stre
     write: (bytes, start, end) => {
       if (gone || stream.destroyed || !stream.writable) return WRITE_GONE;
       if (stream.writableNeedDrain) return 0;
-      stream.write(bytes.slice(start, end));
+      const copy = bytes.slice(start, end);
+      // Given back when it has left: the collector would come much later.
+      if (copy.length >= WORTH_BYTES) stream.write(copy, () => void copy.buffer.transfer(0));
+      else stream.write(copy);
       return end - start;
     },
     close: () => {
