@@ -278,10 +278,17 @@ async function main(): Promise<number> {
     suites,
   };
   const context = newContext(choices, interruption.signal);
+  const interrupt = (how: string) => {
+    stderr.write(`\nInterrupted: what is done is kept.${how}\n`);
+    interruption.abort();
+  };
   process.on("SIGINT", () => {
     if (interruption.signal.aborted) exit(130);
-    stderr.write("\nInterrupted: what is done is kept. Once more to leave at once.\n");
-    interruption.abort();
+    interrupt(" Once more to leave at once.");
+  });
+  // A run that is ended from outside stops its servers too, which are groups of their own. timeout(1) asks twice.
+  process.on("SIGTERM", () => {
+    if (!interruption.signal.aborted) interrupt("");
   });
   if (context.machine.loadAverage > 1) {
     context.progress(
