@@ -158,6 +158,8 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
         };
       }
       if (bind.joins) await spreadConnections(server.address.port);
+      let patient = true;
+      let stopping = false;
       return {
         address: server.address,
         roll: pool && (() => pool.roll()),
@@ -168,9 +170,17 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
             server.leave();
             await awaitArrivals(server.address, bind, handover);
           }
-          const stopped = server.stop();
+          // Who edits an application wants its pages to meet the new one.
+          patient &&= handover !== undefined && !config.command.reload;
+          const stopped = server.stop(patient);
+          stopping = true;
           onClosed();
           await stopped;
+        },
+        hurry: () => {
+          patient = false;
+          // Not while it still listens for what is arriving.
+          if (stopping) void server.stop();
         },
       };
     },

@@ -44,8 +44,12 @@ export interface ServerHandle {
   readonly connections: number;
   /** From now on each response ends its connection and says so: for clients to move to another server before `stop`. */
   leave(): void;
-  /** Finishes what is in flight, runs lifespan shutdown; settles as `stopped` does. */
-  stop(): Promise<void>;
+  /**
+   * Finishes what is in flight, runs lifespan shutdown; settles as `stopped` does.
+   * @param patient WebSockets may stay until shortly before the graceful deadline, since others serve at this address from
+   *   now on; else they are told to come back at once. A later call without it ends the patience.
+   */
+  stop(patient?: boolean): Promise<void>;
   /** Resets every connection and ends without lifespan shutdown. */
   abort(): void;
   /** Called at each request's start (for limits on their number). */
@@ -130,6 +134,7 @@ class Server implements ServerHandle {
       now: runtime.now(),
       leaving: false,
       stopping: false,
+      patient: false,
       inFlight: 0,
       requestsStarted: 0,
       onRequest: undefined,
@@ -182,8 +187,15 @@ class Server implements ServerHandle {
     }
   }
 
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+  stop(patient = false): Promise<void> {
+    const context = this.#context;
+    if (this.#stopping === undefined) {
+      context.patient = patient;
+      this.#stopping = this.#stop();
+    } else if (context.patient && !patient) {
+      context.patient = false;
+      this.#sweeper.each((connection) => connection.stop());
+    }
     return this.#stopping;
   }
 

@@ -189,17 +189,18 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
 
   // ---- what the server says --------------------------------------------------------------------------------
 
-  /** Whoever is connected is told to come back, to another process; handshakes are refused. */
+  /** Whoever is connected is told to come back, to another process, unless there is patience; handshakes are refused. */
   stop(): void {
     const { state } = this.cycle;
     if (this.phase === LINGERING) this.readDeadline = Math.min(this.readDeadline, this.context.now + STOP_GRACE_MS);
     if (this.phase !== OPEN) return;
     if (state === states.CONNECTING) this.refuseLate();
-    else if (state === states.OPEN) this.#end(CLOSE_SERVICE_RESTART, "");
+    else if (state === states.OPEN && !this.context.patient) this.#end(CLOSE_SERVICE_RESTART, "");
   }
 
   notifyStop(): void {
     this.denial?.disconnect();
+    if (this.phase === OPEN && this.cycle.state === states.OPEN) this.#end(CLOSE_SERVICE_RESTART, "");
   }
 
   flushGathered(): void {

@@ -205,7 +205,11 @@ export class Fleet {
   stop(): void {
     if (!this.transition("stop")) return;
     for (const slot of this.slots) slot.cancelRetry();
-    for (const worker of this.workers.values()) this.stopWorker(worker, undefined);
+    for (const worker of this.workers.values()) {
+      // One that makes room for a successor may be waiting for its WebSockets.
+      if (worker.state === "stopping") this.effects.stop(worker.id, undefined);
+      else this.stopWorker(worker, undefined);
+    }
     this.endWhenEmpty();
   }
 
@@ -370,7 +374,7 @@ export class Fleet {
 
   /** The roll goes on when the replaced worker has left the address, so that the place of its successor is known. */
   private rollOn(closed: number): void {
-    if (this.rollAfter !== closed) return;
+    if (this.rollAfter !== closed || this.phase === "stopping") return;
     this.rollAfter = undefined;
     this.rollNext();
   }

@@ -15,6 +15,8 @@ export interface WorkerServer {
    * nobody may be turned away. `onClosed` is called when the address is left.
    */
   stop(handover: Handover | undefined, onClosed: () => void): Promise<void>;
+  /** It is stopping, and the whole server is from now on: nobody is to stay longer than a response takes. */
+  hurry(): void;
   /** Replaces the workers of a Python application, where this process is a front of one; whether they run the new code. */
   roll?(): Promise<boolean>;
   /** Changes the number of those workers. */
@@ -48,7 +50,10 @@ export function runWorker({ runtime, logger, link, start }: WorkerDependencies):
     let stopping = false;
 
     const stop = (handover: Handover | undefined): void => {
-      if (stopping) return;
+      if (stopping) {
+        if (handover === undefined) server?.hurry();
+        return;
+      }
       stopping = true;
       // Nothing is in flight before the server runs: there is nothing to wait for.
       if (server === undefined) resolve(0);

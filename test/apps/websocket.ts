@@ -160,7 +160,8 @@ const app: Application = async (scope, receive, send) => {
     await (PLAYS[scope.path] ?? PLAYS["/refuse"])(scope, receive, send);
     return;
   }
-  const body = new TextEncoder().encode(journal.join("\n"));
+  const text = scope.path === "/pid" ? String(process.pid) : journal.join("\n");
+  const body = new TextEncoder().encode(text);
   await send({ type: "http.response.start", status: 200, headers: [["content-length", String(body.length)]] });
   await send({ type: "http.response.body", body });
 };

@@ -187,6 +187,7 @@ export class Wired {
       now: 1000,
       leaving: false,
       stopping: false,
+      patient: false,
       inFlight: 0,
       requestsStarted: 0,
       onRequest: undefined,

@@ -150,7 +150,8 @@ export class Server {
   }
 
   signal(name: NodeJS.Signals): void {
-    this.process.kill(name);
+    // Not by the child's own `kill`: Deno's then takes the signal for the reason of whatever end comes later.
+    if (this.exit === undefined) process.kill(this.pid, name);
   }
 
   /** Waits for the process's end. */

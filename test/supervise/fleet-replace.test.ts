@@ -82,6 +82,27 @@ test("a rolling replacement goes one by one", () => {
   assert.deepEqual(world.look(), ["hand over 3 to 3"]);
 });
 
+test("a worker that has handed over is told when the whole server stops", () => {
+  const world = World.serving({ workers: 1 });
+  world.fleet.replaceAll();
+  world.ready(2);
+  world.fleet.closed(1);
+  world.look();
+  world.fleet.stop();
+  assert.deepEqual(world.look(), ["stop 1", "stop 2"]);
+});
+
+test("a stop in the middle of a roll ends the roll: no worker is started any more", () => {
+  const world = World.serving({ workers: 2 });
+  world.fleet.replaceAll();
+  world.ready(3);
+  world.look();
+  world.fleet.stop();
+  assert.deepEqual(world.look(), ["stop 1", "stop 2", "stop 3"]);
+  world.fleet.closed(1);
+  assert.deepEqual(world.look(), []);
+});
+
 test("new code that fails to load ends the roll with one error, and the old goes on", () => {
   const world = World.serving({ workers: 3 });
   world.fleet.replaceAll();

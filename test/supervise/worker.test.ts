@@ -17,6 +17,7 @@ class Bench {
   readonly exitCode: Promise<number>;
   now = 0;
   stops = 0;
+  hurries = 0;
   handover: Handover | undefined;
   retire = (): void => {};
   private tell: (message: unknown) => void = () => {};
@@ -52,6 +53,9 @@ class Bench {
             this.handover = handover;
             onClosed();
             return stop();
+          },
+          hurry: () => {
+            this.hurries += 1;
           },
         };
       },
@@ -98,6 +102,23 @@ test("whether others go on at the address is passed on", async () => {
     assert.equal(await bench.end(), 0);
     assert.deepEqual(bench.handover, handover);
   }
+});
+
+test("who hands over is hurried by a stop of the whole server, and by nothing else", async () => {
+  let stopped!: () => void;
+  const stop = () =>
+    new Promise<void>((resolve) => {
+      stopped = resolve;
+    });
+  const bench = await new Bench(undefined, stop).started();
+  bench.message({ type: "stop", handover: { successor: undefined } });
+  bench.message({ type: "stop", handover: { successor: undefined } });
+  assert.equal(bench.hurries, 0);
+  bench.message({ type: "stop" });
+  assert.equal(bench.hurries, 1);
+  stopped();
+  assert.equal(await bench.end(), 0);
+  assert.equal(bench.stops, 1);
 });
 
 test("a user's mistake is told as its sentence", async () => {

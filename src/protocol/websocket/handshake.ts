@@ -58,9 +58,10 @@ function refusal(
   return Object.freeze({ accepted: false, status, code, message, fields });
 }
 
-// RFC 9110 section 15.5.22 wants Upgrade in a 426; RFC 6455 section 4.4 the versions.
+// RFC 9110 section 15.5.22 wants Upgrade in a 426, section 7.8 its name in Connection; RFC 6455 section 4.4 the versions.
 const WANTED = [
   ["upgrade", "websocket"],
+  ["connection", "upgrade"],
   ["sec-websocket-version", VERSION],
 ] as const;
 

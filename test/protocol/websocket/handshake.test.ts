@@ -140,6 +140,7 @@ for (const [name, asked, status, code] of REFUSED) {
     const fields = new Map(answer.fields);
     assert.equal(fields.get("sec-websocket-version"), status === 426 ? "13" : undefined);
     assert.equal(fields.get("upgrade"), status === 426 ? "websocket" : undefined);
+    assert.equal(fields.get("connection"), status === 426 ? "upgrade" : undefined);
     assert.equal(fields.get("allow"), status === 405 ? "GET" : undefined);
   });
 }
