@@ -251,11 +251,13 @@ export class SocketExchange implements Carried, WebSocketTaker {
 
   #deny(flags: number, bytes: Uint8Array, start: number, end: number): void {
     if (this.#phase !== "connecting") throw new wire.WireError("a denial at another time");
-    const bodyStart = fieldsEnd(bytes, start, end);
+    const fieldsStop = fieldsEnd(bytes, start, end);
+    const bodyStart = fieldsStop + (flags & wire.ROOM ? wire.ROOM_BYTES : 0);
+    if (bodyStart > end) throw new wire.WireError("room beyond its record");
     const fieldsStart = start + wire.START_BYTES;
-    wire.checkFields(bytes, fieldsStart, bodyStart, wire.u16(bytes, start + 2));
+    wire.checkFields(bytes, fieldsStart, fieldsStop, wire.u16(bytes, start + 2));
     this.#phase = "denying";
-    const headers = new FieldBlock(bytes, fieldsStart, bodyStart);
+    const headers = new FieldBlock(bytes, fieldsStart, fieldsStop);
     this.#tell({ type: "websocket.http.response.start", status: wire.u16(bytes, start), headers });
     if ((flags & wire.MORE) === 0) this.#denyBody(flags, bytes.subarray(bodyStart, end));
   }

@@ -211,6 +211,22 @@ test("socket: close before accept, a denial, and the application's end", async (
   await end(bench);
 });
 
+test("socket: a denial's large body has room in front of it, which is no part of it", async () => {
+  const bench = await start();
+  const call = connect(bench.pool);
+  await turn();
+  const [worker] = bench.workers;
+  const payload = `\x91\x01\x01\0\x03\0a\0b${"\0".repeat(wire.ROOM_BYTES)}${"x".repeat(20_000)}`;
+  worker.say(wire.RESPONSE, wire.ROOM, 1, payload);
+  worker.body(1, "end", wire.LAST);
+  await turn();
+  const bodies = call.sent.flatMap((event) =>
+    typeof event !== "string" && event.type === "websocket.http.response.body" ? [event.body!.length] : [],
+  );
+  assert.deepEqual([bodies, worker.killed], [[20_000, 3], []]);
+  await end(bench);
+});
+
 test("socket: what the core refuses is told to the worker, and ends the handshake", async () => {
   const bench = await start();
   const call = connect(bench.pool);
