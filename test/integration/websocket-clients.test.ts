@@ -64,6 +64,15 @@ onEach((runtime) => {
       });
     }
 
+    check(
+      "npm's ws with every combination of parameters and every close code",
+      !hasTool("node") && "no Node",
+      async (url) => {
+        const found = JSON.parse(await output("node", [join(CLIENTS, "ws_matrix.mjs"), url]));
+        assert.deepEqual(found, { offers: 65, codes: 15, compressed: compresses ? 64 : 0, problems: [] });
+      },
+    );
+
     for (const mode of ["none", "default", "no-takeover", "small-windows"]) {
       check(`Python's websockets, ${mode},`, hasWebsockets ? false : "websockets is not installed", async (url) => {
         const text = await output(PYTHON, [join(CLIENTS, "ws_client.py"), url, mode]);
