@@ -50,7 +50,11 @@ export function checkUp(
   if (host.state === "loading") return slowLoad(host, now);
   if (host.state !== "ready") return undefined;
   const cpu = host.pulse.isSilent(now) ? processorMs(runtime, host.pid) : undefined;
-  const health = host.pulse.judge(now, limits.workerTimeoutMs, cpu);
+  let health = host.pulse.judge(now, limits.workerTimeoutMs, cpu);
+  // Between two beats a worker may compute for longer than a short timeout: nobody is killed before the system is asked.
+  if (health === "stuck" && cpu === undefined) {
+    health = host.pulse.judge(now, limits.workerTimeoutMs, processorMs(runtime, host.pid));
+  }
   host.isBusy = health === "busy";
   if (health === "stuck") {
     const seconds = limits.workerTimeoutMs / 1000;

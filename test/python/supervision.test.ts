@@ -240,6 +240,29 @@ test("when the front itself was held up, nobody is taken for stuck", async () =>
   await end(bench);
 });
 
+test("what a worker has computed since its last beat counts before it is taken for stuck", async () => {
+  const bench = await start({ workerTimeoutMs: 1_000 });
+  const ticks = (count: number) => files.set("/proc/1000/stat", `1000 (python) R${" 0".repeat(10)} ${count} 0 0`);
+  const pass = (ms: number) => {
+    for (let passed = 0; passed < ms; passed += 200) {
+      putForward(200);
+      bench.pool.look();
+    }
+  };
+  ticks(0);
+  pass(800);
+  beat(bench.workers[0], 800, 1);
+  // The next beat is late, since the interpreter's lock is taken.
+  ticks(50);
+  pass(1_000);
+  assert.deepEqual(bench.workers[0].killed, [], "it computes");
+  pass(1_200);
+  await turn();
+  assert.deepEqual(bench.workers[0].killed, ["SIGKILL"], "nothing since then");
+  files.delete("/proc/1000/stat");
+  await end(bench);
+});
+
 test("a busy worker is not ended, and gets what others can't take", async () => {
   const bench = await start({ workers: 2, concurrency: 2 });
   beat(bench.workers[0], 5_000, 5_000);
