@@ -54,6 +54,12 @@ export const END_PROBE = new EndProbe();
 const GATHERED_BYTES = 16 * 1024;
 
 /**
+ * What one turn hands on at most. More connections than this, each with its buffers, no longer fit the caches: at 2,048
+ * connections a request costs a fifth less in such portions than all at once.
+ */
+const HANDED_ON_TOGETHER = 128;
+
+/**
  * Connections with a chunk that waits for the end of this turn. Bun runs all microtasks behind each of its callbacks;
  * handing on together what arrived together lets the requests of all connections go through each step side by side,
  * which is a quarter faster than one after the other.
@@ -62,8 +68,10 @@ let gathered: BunConnection[] = [];
 
 function handOn(): void {
   const connections = gathered;
-  gathered = [];
-  for (let i = 0; i < connections.length; i++) connections[i]!.deliverWaiting();
+  const count = Math.min(connections.length, HANDED_ON_TOGETHER);
+  gathered = connections.slice(count);
+  if (gathered.length > 0) defer(handOn);
+  for (let i = 0; i < count; i++) connections[i]!.deliverWaiting();
 }
 
 /** Bun's socket as the server sees it. One small object a connection; Bun's socket carries it in `data`. */
