@@ -275,7 +275,7 @@ def keep_memory():
     """Lets the C library keep what is freed, where it is glibc: large bodies come and go.
 
     What is freed of the size it would map by itself raises that size, and with it what it
-    keeps at its end (mallopt(3), M_MMAP_THRESHOLD). Else each body of 100 KB costs it 25
+    keeps at its end (mallopt(3), M_MMAP_THRESHOLD). Else each body of 100 KB costs it 15
     page faults.
     """
     bytes(KEPT_BYTES)
