@@ -10,6 +10,7 @@ from asyncio import CancelledError
 from marshal import loads
 
 from . import wire
+from .waiting import Waiting
 
 logger = logging.getLogger("ringcorn.error")
 
@@ -102,13 +103,12 @@ def build_scope(encoded, state):
     }
 
 
-class HttpRequest:
+class HttpRequest(Waiting):
     """A request and its response. All of it runs in the event loop's thread."""
 
     # Those below the empty line have a value only once they are needed.
     __slots__ = (
         "id",
-        "worker",
         "scope",
         "task",
         "_is_head",
@@ -116,7 +116,6 @@ class HttpRequest:
         "_failure",
         "_input",
         "_pieces",
-        "_waiters",
         #
         "_taken",
         "_trailers",
@@ -208,47 +207,24 @@ class HttpRequest:
                 self._pieces.append(payload)
         if flags & LAST:
             self._input |= ENDED
-        self._wake()
+        self._wake_waiters()
 
     def disconnect(self, flags):
         self._input |= DISCONNECTED
         if flags & wire.GONE and self._failure is None:
             self._failure = ClientDisconnected
-        self._wake()
+        self._wake_waiters()
 
     def refused(self, text):
         """The front would not send what came last: the next `send` raises it."""
         text, self._line = wire.refusal(text)
         self._failure = Refused(text)
         self._state = COMPLETE
-        self._wake()
+        self._wake_waiters()
 
     def credit(self, payload):
         self._credit += wire.U32.unpack(payload)[0]
-        self._wake()
-
-    def _wake(self):
-        waiters = self._waiters
-        if waiters:
-            self._waiters = None
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-
-    async def _changed(self):
-        """Waits until something has come from the front, or the response is complete."""
-        waiter = self.worker.loop.create_future()
-        if self._waiters is None:
-            self._waiters = [waiter]
-        else:
-            self._waiters.append(waiter)
-        try:
-            await waiter
-        except BaseException:
-            # Cancelled: an application may poll with a timeout for hours.
-            if self._waiters is not None and waiter in self._waiters:
-                self._waiters.remove(waiter)
-            raise
+        self._wake_waiters()
 
     # ---- receive ---------------------------------------------------------------
 
@@ -378,7 +354,7 @@ class HttpRequest:
         else:
             worker.outlet.put_body(head + block, body)
         if self._waiters is not None:
-            self._wake()
+            self._wake_waiters()
         return True
 
     async def _send_body(self, body, more):
@@ -414,7 +390,7 @@ class HttpRequest:
         if not more:
             self._state = TRAILERS if self._wants_trailers else COMPLETE
             if self._waiters is not None:
-                self._wake()
+                self._wake_waiters()
         elif self._credit <= 0:
             await self._credit_given()
 
@@ -455,7 +431,7 @@ class HttpRequest:
         self._put_start(self._start, wire.MORE, b"")
         self._put(wire.PATHSEND, LAST, path.encode("utf-8", "surrogateescape"))
         self._state = TRAILERS if self._wants_trailers else COMPLETE
-        self._wake()
+        self._wake_waiters()
 
     def _send_trailers(self, message, state):
         if state != TRAILERS:
@@ -465,7 +441,7 @@ class HttpRequest:
         self._put_fields(wire.RESPONSE_TRAILERS, 0 if more else LAST, count, block)
         if not more:
             self._state = COMPLETE
-            self._wake()
+            self._wake_waiters()
 
     def _send_hint(self, message, state):
         if state != IDLE:

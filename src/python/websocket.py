@@ -10,6 +10,7 @@ from marshal import loads
 
 from . import wire
 from .asgi import ClientDisconnected, HttpRequest, Refused, comes_from, log_refused, logger
+from .waiting import Waiting
 
 CONNECTING = 0
 DENYING = 1
@@ -81,13 +82,12 @@ def is_close_code(code):
     return 1000 <= code <= 1014 and not 1004 <= code <= 1006 or 3000 <= code <= 4999
 
 
-class Socket:
+class Socket(Waiting):
     """A WebSocket. All of it runs in the event loop's thread."""
 
     # Those below the empty line have a value only once they are needed.
     __slots__ = (
         "id",
-        "worker",
         "scope",
         "task",
         "_offered",
@@ -101,7 +101,6 @@ class Socket:
         "_credit",
         "_backlog",
         "_receiver",
-        "_waiters",
         #
         "_part_cost",
         "_denial",
@@ -260,27 +259,7 @@ class Socket:
             self._receiver = None
             if not receiver.done():
                 receiver.set_result(None)
-        waiters = self._waiters
-        if waiters is not None:
-            self._waiters = None
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-
-    async def _changed(self):
-        """Waits until something has come from the front."""
-        waiter = self.worker.loop.create_future()
-        if self._waiters is None:
-            self._waiters = [waiter]
-        else:
-            self._waiters.append(waiter)
-        try:
-            await waiter
-        except BaseException:
-            # Cancelled: an application may poll with a timeout for hours.
-            if self._waiters is not None and waiter in self._waiters:
-                self._waiters.remove(waiter)
-            raise
+        self._wake_waiters()
 
     # ---- receive ---------------------------------------------------------------
 
