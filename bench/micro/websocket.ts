@@ -10,7 +10,7 @@ import { DEFAULT_HTTP1_LIMITS } from "../../src/protocol/http1/limits.ts";
 import { Http1Parser } from "../../src/protocol/http1/parser.ts";
 import { putAcceptance } from "../../src/protocol/websocket/answer.ts";
 import { DEFAULT_DEFLATE_OPTIONS } from "../../src/protocol/websocket/deflate.ts";
-import { MessageEncoder, prepareMessage, putClose, putPong } from "../../src/protocol/websocket/encoder.ts";
+import { MessageEncoder, putClose, putPong } from "../../src/protocol/websocket/encoder.ts";
 import { FrameDecoder } from "../../src/protocol/websocket/frames.ts";
 import { readHandshake } from "../../src/protocol/websocket/handshake.ts";
 import { DEFAULT_WEBSOCKET_LIMITS } from "../../src/protocol/websocket/limits.ts";
@@ -114,29 +114,21 @@ cases.push({
 
 const out = new OutBuffer();
 const encoder = new MessageEncoder(text);
+const encoding = (run: () => unknown): (() => unknown) => {
+  return () => {
+    out.clear();
+    return run();
+  };
+};
 for (const [name, bytes] of SIZES) {
   const ascii = "a".repeat(bytes);
   const mixed = "příliš žluťoučký kůň ".repeat(bytes).slice(0, Math.floor(bytes / 1.4));
   const payload = new Uint8Array(bytes).fill(0x61);
-  const encoding = (run: () => unknown): (() => unknown) => {
-    return () => {
-      out.clear();
-      return run();
-    };
-  };
   cases.push({ name: `encode text ${name}`, bytes, run: encoding(() => encoder.putText(out, ascii)) });
   cases.push({ name: `encode text ${name}, mixed`, bytes, run: encoding(() => encoder.putText(out, mixed)) });
   cases.push({ name: `encode binary ${name}`, bytes, run: encoding(() => encoder.putBinary(out, payload, 0, bytes)) });
 }
-const prepared = prepareMessage("a".repeat(1024)).plain;
 const ping = new Uint8Array(4);
-cases.push({
-  name: "append a prepared frame of 1 KB",
-  run() {
-    out.clear();
-    return encoder.putPrepared(out, prepared);
-  },
-});
 cases.push({
   name: "encode a pong",
   run() {
@@ -206,6 +198,13 @@ if (tools !== undefined) {
       run: () => deflater.deflate(message, 0, bytes),
     });
     if (takeover || level !== 1) continue;
+    const one = new MessageEncoder(text, deflater);
+    const asText = new TextDecoder().decode(message);
+    cases.push({
+      name: `encode ${size} of JSON for many, compressed`,
+      bytes,
+      run: encoding(() => one.putText(out, asText)),
+    });
     const inflater = tools.inflater(15, false);
     cases.push({ name: `inflate ${size} of JSON`, bytes, run: () => inflater.inflate(payload, 0, count, 1 << 20) });
   }

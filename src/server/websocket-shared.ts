@@ -65,7 +65,7 @@ export class WebSocketShared {
     this.#plain = { encoder: new MessageEncoder(this.#text), inflater: undefined, ownDeflater: undefined };
   }
 
-  /** Encoders keep nothing between two messages: only one whose compressor remembers belongs to one connection. */
+  /** Encoders keep nothing of a connection's: only one whose compressor remembers belongs to one connection. */
   codec(agreement: DeflateAgreement | undefined): ConnectionCodec {
     const { deflate } = this;
     const tools = this.#tools;

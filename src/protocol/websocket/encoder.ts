@@ -107,36 +107,7 @@ export function putClose(out: OutBuffer, code: number | undefined, reason = ""):
   return putControl(out, OPCODE_CLOSE, payload, 0, CLOSE_CODE_BYTES + written);
 }
 
-/** One message, as bytes on the wire, for many connections. */
-export interface PreparedMessage {
-  readonly plain: Uint8Array;
-  /** For connections whose agreement is that of the deflater it was prepared with. */
-  readonly compressed: Uint8Array | undefined;
-}
-
-/**
- * Encodes a message once. @param deflater one without context takeover
- * @throws Error when the deflater refers to earlier messages
- */
-export function prepareMessage(message: string | Uint8Array, deflater?: MessageDeflater): PreparedMessage {
-  if (deflater?.contextTakeover) throw new Error("With context takeover each connection compresses for itself.");
-  const opcode = typeof message === "string" ? OPCODE_TEXT : OPCODE_BINARY;
-  const payload = typeof message === "string" ? utf8.encode(message) : message;
-  const plain = frameOf(FIN | opcode, payload, payload.length);
-  if (deflater === undefined) return { plain, compressed: undefined };
-  const count = deflater.deflate(payload, 0, payload.length);
-  const compressed = count < payload.length ? frameOf(FIN | RSV1 | opcode, deflater.bytes, count) : undefined;
-  return { plain, compressed };
-}
-
-function frameOf(first: number, payload: Uint8Array, count: number): Uint8Array {
-  const frame = new Uint8Array(headBytes(count) + count);
-  const at = writeHead(frame, 0, first, count);
-  frame.set(payload.subarray(0, count), at);
-  return frame;
-}
-
-/** Encodes the messages of one connection. */
+/** Encodes the messages of one connection, or of all that share a compressor. */
 export class MessageEncoder {
   /** After REST. The array is the application's, or one that nobody else has. */
   rest: Uint8Array = NO_BYTES;
@@ -146,6 +117,8 @@ export class MessageEncoder {
   readonly #text: TextCodec;
   readonly #deflater: MessageDeflater | undefined;
   readonly #thresholdBytes: number;
+  #lastText = "";
+  #lastFrame: Uint8Array | null = null;
 
   /** @param thresholdBytes messages of fewer bytes are not compressed; texts are judged by their code units */
   constructor(text: TextCodec, deflater?: MessageDeflater, thresholdBytes = 0) {
@@ -159,9 +132,9 @@ export class MessageEncoder {
   putText(out: OutBuffer, text: string): number {
     const units = text.length;
     if (this.#deflater !== undefined && units >= this.#thresholdBytes) {
-      const fits = WIDEST_UNIT_BYTES * units <= SCRATCH_BYTES;
-      const bytes = fits ? scratch : utf8.encode(text);
-      return this.#putCompressed(out, OPCODE_TEXT, bytes, 0, fits ? this.#text.write(text, scratch, 0) : bytes.length);
+      if (WIDEST_UNIT_BYTES * units <= SCRATCH_BYTES) return this.#putShortText(out, text, this.#deflater);
+      const bytes = utf8.encode(text);
+      return this.#putCompressed(out, OPCODE_TEXT, bytes, 0, bytes.length);
     }
     if (out.ensure(LONGEST_HEAD_BYTES + WIDEST_UNIT_BYTES * units)) {
       this.#writeText(out, text, units);
@@ -180,14 +153,26 @@ export class MessageEncoder {
     return this.#putMessage(out, OPCODE_BINARY, bytes, start, end);
   }
 
-  /** `frame`: one of a prepared message. */
-  putPrepared(out: OutBuffer, frame: Uint8Array): number {
-    if (out.ensure(frame.length)) {
+  /**
+   * Compresses a text that the scratch array holds. One that many connections get, one after the other, is compressed
+   * for the first two: its frame is kept then. Texts never change; the arrays of binary messages may.
+   */
+  #putShortText(out: OutBuffer, text: string, deflater: MessageDeflater): number {
+    const isAgain = text === this.#lastText && !deflater.contextTakeover;
+    const frame = isAgain ? this.#lastFrame : null;
+    if (frame !== null) {
+      if (!out.ensure(frame.length)) return NO_ROOM;
       out.append(frame, 0, frame.length);
       return DONE;
     }
-    if (out.end > out.start) return NO_ROOM;
-    return this.#follow(frame, 0, frame.length);
+    const before = out.end - out.start;
+    const result = this.#putCompressed(out, OPCODE_TEXT, scratch, 0, this.#text.write(text, scratch, 0));
+    // A compressor that remembers is one connection's, and must see each message.
+    if (deflater.contextTakeover) return result;
+    this.#lastText = text;
+    const count = out.end - out.start - before;
+    this.#lastFrame = isAgain && result === DONE ? out.bytes.slice(out.end - count, out.end) : null;
+    return result;
   }
 
   /** The payload is written where it belongs if its length has as many digits as its units let expect; else it moves. */

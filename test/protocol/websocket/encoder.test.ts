@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BUFFER_MAX_BYTES, OutBuffer } from "../../../src/protocol/buffer.ts";
+import type { MessageDeflater } from "../../../src/protocol/websocket/deflate.ts";
 import {
   DONE,
   MessageEncoder,
   NO_ROOM,
-  prepareMessage,
   putClose,
   putPing,
   putPong,
@@ -156,9 +156,8 @@ test("without room nothing is written", () => {
     plain.putText(out, "abc"),
     plain.putText(out, "a".repeat(200)),
     plain.putBinary(out, new Uint8Array(4), 0, 4),
-    plain.putPrepared(out, new Uint8Array(4)),
   ];
-  assert.deepEqual(outcomes, [NO_ROOM, NO_ROOM, NO_ROOM, NO_ROOM]);
+  assert.deepEqual(outcomes, [NO_ROOM, NO_ROOM, NO_ROOM]);
   assert.equal(putPing(out, new Uint8Array(4), 0, 4), false);
   assert.equal(putClose(out, 1000), false);
   assert.equal(out.end, BUFFER_MAX_BYTES - 3);
@@ -171,31 +170,65 @@ test("with room for a head only, the payload follows", () => {
   assert.deepEqual(plain.rest.subarray(plain.restStart, plain.restEnd), utf8.encode("ž".repeat(100)));
 });
 
-test("prepared messages", () => {
-  const deflater = tools().deflater(15, false, 6, 8);
-  const text = "Hello, hello, hello, hello!";
-  const { plain: frame, compressed } = prepareMessage(text, deflater);
-  assert.equal(
-    hex(frame),
-    written((out) => plain.putText(out, text)),
-  );
-  assert.equal(
-    hex(compressed as Uint8Array),
-    written((out) => new MessageEncoder(nativeText, deflater).putText(out, text)),
-  );
-  assert.equal(prepareMessage(Uint8Array.of(1, 2, 3), deflater).compressed, undefined);
-  assert.equal(hex(prepareMessage(Uint8Array.of(1, 2, 3)).plain), "8203010203");
-  const out = new OutBuffer();
-  assert.equal(plain.putPrepared(out, frame), DONE);
-  assert.equal(hex(out.bytes.subarray(0, out.end)), hex(frame));
-  const large = prepareMessage(new Uint8Array(70_000)).plain;
-  assert.equal(plain.putPrepared(out, large), NO_ROOM);
-  out.clear();
-  assert.equal(plain.putPrepared(out, large), REST);
-  assert.deepEqual([out.end, plain.rest, plain.restStart, plain.restEnd], [0, large, 0, large.length]);
-  const own = tools().deflater(15, true, 6, 8);
-  assert.throws(() => prepareMessage("a", own), /takeover/);
-  own.close();
+/** Counts what it compresses. */
+function counting(takeover: boolean): { readonly deflater: MessageDeflater; readonly runs: () => number } {
+  const inner = tools().deflater(15, takeover, 6, 8);
+  let runs = 0;
+  const deflater: MessageDeflater = {
+    get bytes() {
+      return inner.bytes;
+    },
+    get owned() {
+      return inner.owned;
+    },
+    contextTakeover: takeover,
+    deflate(source, start, end) {
+      runs++;
+      return inner.deflate(source, start, end);
+    },
+    close: () => inner.close(),
+  };
+  return { deflater, runs: () => runs };
+}
+
+test("a text for many connections is compressed twice at most, and leaves the same each time", () => {
+  const { deflater, runs } = counting(false);
+  const encoder = new MessageEncoder(nativeText, deflater);
+  const first = "Hello, hello, hello, hello! ".repeat(20);
+  const incompressible = "Hello";
+  for (const text of [first, `${first}.`, incompressible, first]) {
+    const fresh = written((out) => new MessageEncoder(nativeText, deflater).putText(out, text));
+    const before = runs();
+    // Behind other output, in a buffer whose front has left, and in one that must make room: all take the same frame.
+    const out = new OutBuffer();
+    encoder.putText(out, text);
+    out.took(out.end - 1);
+    for (let i = 0; i < 40; i++) {
+      const { end, start } = out;
+      assert.equal(encoder.putText(out, text), DONE);
+      const count = out.end - out.start - (end - start);
+      assert.equal(hex(out.bytes.subarray(out.end - count, out.end)), fresh, text);
+    }
+    assert.equal(runs() - before, 2, text);
+  }
+});
+
+test("a text that many connections get waits where there is no room for its frame", () => {
+  const encoder = new MessageEncoder(nativeText, counting(false).deflater);
+  const text = "abcdefgh".repeat(50);
+  for (let i = 0; i < 3; i++) assert.equal(encoder.putText(new OutBuffer(), text), DONE);
+  const out = filled(BUFFER_MAX_BYTES - 3);
+  assert.equal(encoder.putText(out, text), NO_ROOM);
+  assert.equal(out.end, BUFFER_MAX_BYTES - 3);
+});
+
+test("with context takeover each message is compressed, an equal one too", () => {
+  const { deflater, runs } = counting(true);
+  const encoder = new MessageEncoder(nativeText, deflater);
+  const frames = [0, 1, 2, 3].map(() => written((out) => encoder.putText(out, "Hello, hello, hello")));
+  assert.equal(runs(), 4);
+  assert.notEqual(frames[1], frames[0]);
+  deflater.close();
 });
 
 // RFC 7692 section 7.2.3.1 and 7.2.3.2.
