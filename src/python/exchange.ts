@@ -3,31 +3,30 @@
  * ASGI HTTP specification 2.5; the records are drawn in docs/bridge.md.
  */
 import type { HttpCall } from "../asgi/call.ts";
-import { ClientDisconnected, ProtocolViolation } from "../asgi/errors.ts";
+import { ClientDisconnected } from "../asgi/errors.ts";
 import { RESOLVED } from "../asgi/response.ts";
-import { FieldBlock } from "../asgi/response-fields.ts";
 import type { HeaderPair, HttpReceiveEvent, HttpScope, SentHeader } from "../asgi/types.ts";
+import {
+  ApplicationFailed,
+  answerInstead,
+  bodyStart,
+  endCall,
+  fieldsEnd,
+  ignore,
+  moreCredit,
+  reason,
+  refusalText,
+  responseFields,
+} from "./answers.ts";
 import { BodyPieces } from "./body-pieces.ts";
 import { type Carried, completeHead } from "./carried.ts";
 import type { WorkerHost } from "./host.ts";
 import { putScope, trailersPayload } from "./marshal.ts";
 import * as wire from "./wire.ts";
 
-const UTF8 = new TextEncoder();
 const TEXT = new TextDecoder();
 /** RFC 9110 section 9.2.1: these may be sent to another worker when the first has not read them. */
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
-/** Characters of each half of a REFUSED record; what is longer is cut. */
-const REFUSAL_LENGTH = 1000;
-
-/** The application ended without a whole response; the worker has logged why. */
-export class ApplicationFailed extends Error {
-  override readonly name = "ApplicationFailed";
-  constructor(message: string) {
-    super(message);
-    this.stack = message;
-  }
-}
 
 type Phase = "waiting" | "running" | "started" | "over";
 
@@ -220,19 +219,15 @@ export class Exchange implements Carried {
 
   #start(flags: number, bytes: Uint8Array, start: number, end: number): void {
     const fieldsStop = fieldsEnd(bytes, start, end);
-    const room = flags & wire.ROOM ? wire.ROOM_BYTES : 0;
-    const bodyStart = fieldsStop + room;
-    if (bodyStart > end) throw new wire.WireError("room beyond its record");
-    const fieldsStart = start + wire.START_BYTES;
-    wire.checkFields(bytes, fieldsStart, fieldsStop, wire.u16(bytes, start + 2));
-    const headers = new FieldBlock(bytes, fieldsStart, fieldsStop);
+    const bodyAt = bodyStart(flags, fieldsStop, end);
+    const headers = responseFields(bytes, start, fieldsStop);
     const status = wire.u16(bytes, start);
     const trailers = (flags & wire.TRAILERS) !== 0;
     this.#phase = "started";
     const sent = this.#call.send({ type: "http.response.start", status, headers, trailers });
     this.#trailersDue = trailers;
     if (!this.#took(sent) && (flags & wire.LAST) === 0) sent.then(ignore, (error: unknown) => this.#refused(error));
-    if ((flags & wire.MORE) === 0) this.#body(flags, bytes.subarray(bodyStart, end), room, sent);
+    if ((flags & wire.MORE) === 0) this.#body(flags, bytes.subarray(bodyAt, end), bodyAt - fieldsStop, sent);
   }
 
   #sendPath(path: string): void {
@@ -327,9 +322,7 @@ export class Exchange implements Carried {
   }
 
   #addCredit(bytes: Uint8Array, start: number, end: number): void {
-    if (end - start !== 4) throw new wire.WireError("credit that is no number");
-    const credit = this.#credit + wire.u32(bytes, start);
-    if (credit > wire.WINDOW_BYTES) throw new wire.WireError("more credit than a window");
+    const credit = moreCredit(this.#credit, bytes, start, end);
     this.#credit = credit;
     if (this.#hasBody) this.#host?.wantsBody(this);
     if (this.#pieces.bytes < credit) this.#ask();
@@ -337,8 +330,7 @@ export class Exchange implements Carried {
 
   #applicationEnded(flags: number, text: string): void {
     this.#release();
-    if (flags & wire.RAISED) this.#call.raised(new ApplicationFailed(text));
-    else this.#call.returned();
+    endCall(this.#call, flags, text);
   }
 
   /** The core would not send what the worker sent. */
@@ -392,35 +384,10 @@ export class Exchange implements Carried {
   }
 
   /** Answers in the worker's stead. */
-  answer(status: number, text: string, more: readonly SentHeader[], type = "text/plain; charset=utf-8"): void {
+  answer(status: number, text: string, more: readonly SentHeader[], type?: string): void {
     this.#phase = "over";
-    const body = UTF8.encode(text);
-    const headers: SentHeader[] = [["content-type", type], ["content-length", `${body.length}`], ...more];
-    const call = this.#call;
-    const end = () => call.returned();
-    call.send({ type: "http.response.start", status, headers }).catch(ignore);
-    call.send({ type: "http.response.body", body }).then(end, end);
+    answerInstead(this.#call, status, text, more, type);
   }
-}
-
-function ignore(): void {}
-
-export function reason(error: unknown): string {
-  return error instanceof ProtocolViolation ? error.message : String(error);
-}
-
-/** A REFUSED record's payload: why, NUL, the request's line. */
-export function refusalText(error: unknown, line: string): Uint8Array {
-  const text = reason(error).replaceAll("\0", "");
-  return UTF8.encode(`${text.slice(0, REFUSAL_LENGTH)}\0${line.slice(0, REFUSAL_LENGTH)}`);
-}
-
-/** Where the fields of a payload end. */
-export function fieldsEnd(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start < wire.START_BYTES) throw new wire.WireError("a response without its start");
-  const fieldsStop = start + wire.START_BYTES + wire.u16(bytes, start + 4);
-  if (fieldsStop > end) throw new wire.WireError("fields beyond their record");
-  return fieldsStop;
 }
 
 /** Fields of a record that holds nothing else. */

@@ -4,11 +4,21 @@
  * drawn in docs/websocket.md.
  */
 import { ClientDisconnected } from "../asgi/errors.ts";
-import { FieldBlock } from "../asgi/response-fields.ts";
 import type { SendEvent, SentHeader, WebSocketScope } from "../asgi/types.ts";
 import type { WebSocketCall, WebSocketTaker } from "../asgi/websocket-call.ts";
+import {
+  ApplicationFailed,
+  answerInstead,
+  bodyStart,
+  endCall,
+  fieldsEnd,
+  ignore,
+  moreCredit,
+  reason,
+  refusalText,
+  responseFields,
+} from "./answers.ts";
 import { type Carried, completeHead } from "./carried.ts";
-import { ApplicationFailed, fieldsEnd, reason, refusalText } from "./exchange.ts";
 import type { WorkerHost } from "./host.ts";
 import { putSocketScope } from "./socket-scope.ts";
 import * as wire from "./wire.ts";
@@ -252,14 +262,11 @@ export class SocketExchange implements Carried, WebSocketTaker {
   #deny(flags: number, bytes: Uint8Array, start: number, end: number): void {
     if (this.#phase !== "connecting") throw new wire.WireError("a denial at another time");
     const fieldsStop = fieldsEnd(bytes, start, end);
-    const bodyStart = fieldsStop + (flags & wire.ROOM ? wire.ROOM_BYTES : 0);
-    if (bodyStart > end) throw new wire.WireError("room beyond its record");
-    const fieldsStart = start + wire.START_BYTES;
-    wire.checkFields(bytes, fieldsStart, fieldsStop, wire.u16(bytes, start + 2));
+    const bodyAt = bodyStart(flags, fieldsStop, end);
+    const headers = responseFields(bytes, start, fieldsStop);
     this.#phase = "denying";
-    const headers = new FieldBlock(bytes, fieldsStart, fieldsStop);
     this.#tell({ type: "websocket.http.response.start", status: wire.u16(bytes, start), headers });
-    if ((flags & wire.MORE) === 0) this.#denyBody(flags, bytes.subarray(bodyStart, end));
+    if ((flags & wire.MORE) === 0) this.#denyBody(flags, bytes.subarray(bodyAt, end));
   }
 
   #denyBody(flags: number, body: Uint8Array): void {
@@ -301,9 +308,7 @@ export class SocketExchange implements Carried, WebSocketTaker {
   }
 
   #addCredit(bytes: Uint8Array, start: number, end: number): void {
-    if (end - start !== 4) throw new wire.WireError("credit that is no number");
-    this.#credit += wire.u32(bytes, start);
-    if (this.#credit > wire.WINDOW_BYTES) throw new wire.WireError("more credit than a window");
+    this.#credit = moreCredit(this.#credit, bytes, start, end);
     if (this.#queue.length > 0) this.#host?.wantsBody(this);
   }
 
@@ -318,8 +323,7 @@ export class SocketExchange implements Carried, WebSocketTaker {
 
   #applicationEnded(flags: number, text: string): void {
     this.#release();
-    if (flags & wire.RAISED) this.#call.raised(new ApplicationFailed(text));
-    else this.#call.returned();
+    endCall(this.#call, flags, text);
   }
 
   #release(): void {
@@ -365,15 +369,8 @@ export class SocketExchange implements Carried, WebSocketTaker {
     return false;
   }
 
-  answer(status: number, text: string, more: readonly SentHeader[], type = "text/plain; charset=utf-8"): void {
+  answer(status: number, text: string, more: readonly SentHeader[], type?: string): void {
     this.#phase = "over";
-    const body = UTF8.encode(text);
-    const headers: SentHeader[] = [["content-type", type], ["content-length", `${body.length}`], ...more];
-    const call = this.#call;
-    const end = () => call.returned();
-    call.send({ type: "websocket.http.response.start", status, headers }).catch(ignore);
-    call.send({ type: "websocket.http.response.body", body }).then(end, end);
+    answerInstead(this.#call, status, text, more, type);
   }
 }
-
-function ignore(): void {}
