@@ -8,10 +8,11 @@ import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { argv, exit, stderr, stdout } from "node:process";
+import { argv, stderr, stdout } from "node:process";
 import { parseArgs } from "node:util";
 import { PlainError } from "../src/runtime/types.ts";
 import { program, ROOT } from "./load/programs.ts";
+import { runProgram } from "./program.ts";
 
 const COPIED = ["src", "bin", "bench", "package.json", "tsconfig.json", "deno.json", "bunfig.toml"];
 /** Built for every request, whatever its application. */
@@ -73,13 +74,4 @@ async function main(): Promise<number> {
   }
 }
 
-if (import.meta.main) {
-  try {
-    exit(await main());
-  } catch (error) {
-    const plain = error instanceof PlainError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
-    if (!plain) throw error;
-    stderr.write(`${(error as Error).message}\n`);
-    exit(2);
-  }
-}
+if (import.meta.main) await runProgram(main);

@@ -8,12 +8,13 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { argv, exit, stderr, stdout } from "node:process";
+import { argv, stderr, stdout } from "node:process";
 import { parseArgs } from "node:util";
 import { PlainError } from "../src/runtime/types.ts";
 import { titleOf } from "./goals.ts";
 import { program, programs, ROOT } from "./load/programs.ts";
 import type { BenchResult } from "./load/types.ts";
+import { runProgram } from "./program.ts";
 import { table } from "./table.ts";
 import { type Judged, judgeAll, mergeRatios, type Pair, type Recorded, ratiosOf, resolution } from "./verdict.ts";
 
@@ -155,13 +156,4 @@ function isPair(one: Pair, other: Pair): boolean {
   return one.suite === other.suite && one.ours === other.ours && one.theirs === other.theirs;
 }
 
-if (import.meta.main) {
-  try {
-    exit(await main());
-  } catch (error) {
-    const plain = error instanceof PlainError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
-    if (!plain) throw error;
-    stderr.write(`${(error as Error).message}\n`);
-    exit(2);
-  }
-}
+if (import.meta.main) await runProgram(main);

@@ -8,7 +8,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { argv, exit, stderr, stdout } from "node:process";
+import { argv, stderr, stdout } from "node:process";
 import { parseArgs } from "node:util";
 import { PlainError } from "../src/runtime/types.ts";
 import { sampleAllocations } from "./inspector.ts";
@@ -20,6 +20,7 @@ import { SERVERS, startServer } from "./load/servers.ts";
 import { WORKLOADS } from "./load/workloads.ts";
 import { profilePython } from "./profile-python.ts";
 import { hasPython, type Job, observed } from "./profile-server.ts";
+import { runProgram } from "./program.ts";
 import { isOurs } from "./report-rows.ts";
 import { type CpuProfile, type SelfTime, type Speedscope, selfTimes, selfTimesOfStacks } from "./self-times.ts";
 
@@ -163,13 +164,4 @@ async function main(): Promise<void> {
   for (const file of files) if (existsSync(file)) stdout.write(`${relative(ROOT, file)}\n`);
 }
 
-if (import.meta.main) {
-  try {
-    await main();
-  } catch (error) {
-    const plain = error instanceof PlainError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
-    if (!plain) throw error;
-    stderr.write(`${(error as Error).message}\n`);
-    exit(2);
-  }
-}
+if (import.meta.main) await runProgram(main);

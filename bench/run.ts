@@ -25,6 +25,7 @@ import { runMemorySuite, TRANSFERS } from "./load/transfer.ts";
 import type { BenchContext, BenchResult, ServerSpec, Settings } from "./load/types.ts";
 import { connectionsText, coresOf, WORKLOADS, type Workload } from "./load/workloads.ts";
 import { chooseSuites, HELP, listOf, OPTIONS, settingsFrom } from "./options.ts";
+import { runProgram } from "./program.ts";
 import { renderFigures, renderReport, replaceFigures } from "./report.ts";
 
 const RESULTS = join(ROOT, ".bench");
@@ -303,11 +304,4 @@ async function main(): Promise<number> {
   return interruption.signal.aborted ? 130 : failed ? 1 : 0;
 }
 
-try {
-  exit(await main());
-} catch (error) {
-  const plain = error instanceof PlainError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
-  if (!plain) throw error;
-  stderr.write(`${(error as Error).message}\n`);
-  exit(2);
-}
+await runProgram(main);

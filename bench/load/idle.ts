@@ -4,7 +4,7 @@
  * Memory is the server process's own (smaps_rollup); the kernel's socket buffers are not in it.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { startClient } from "./client.ts";
+import { type Client, startClient } from "./client.ts";
 import { type Memory, memory } from "./procfs.ts";
 import { startServer } from "./servers.ts";
 import { rotated } from "./stats.ts";
@@ -15,7 +15,7 @@ const HELLO_APP = "bench/apps/hello.ts";
 const DESCRIPTOR_SPARE = 512;
 /** So few that they hardly grow the heap, enough that the code is loaded and has run. */
 const WARM_CONNECTIONS = 100;
-const OPEN_TIMEOUT_MS = 60_000;
+const OPEN_TIMEOUT_MS = 120_000;
 
 const SETTLE_INTERVAL_MS = 500;
 const SETTLE_READINGS = 4;
@@ -29,7 +29,7 @@ export function isSettled(readings: readonly number[]): boolean {
   return Math.max(...last) - Math.min(...last) <= Math.max(...last) * SETTLE_TOLERANCE;
 }
 
-export async function settledMemory(pid: number, signal: AbortSignal): Promise<Memory> {
+async function settledMemory(pid: number, signal: AbortSignal): Promise<Memory> {
   const readings: number[] = [];
   let now = memory(pid);
   for (let waited = 0; waited < SETTLE_LIMIT_MS && !signal.aborted; waited += SETTLE_INTERVAL_MS) {
@@ -55,6 +55,39 @@ export function idleSample(round: number, connections: number, idle: Memory, hel
   };
 }
 
+export interface Holding {
+  /** When a few connections had come and gone, and with all of them. */
+  readonly idle: Memory;
+  readonly held: Memory;
+  /** What the client said when all had been answered. */
+  readonly ready: string;
+  /** How many it still held at the end. */
+  readonly standing: number;
+}
+
+/** @param client starts one that holds so many connections, and prints as standing.mjs does */
+export async function hold(
+  client: (count: number) => Client,
+  connections: number,
+  pid: number,
+  signal: AbortSignal,
+): Promise<Holding> {
+  const warm = client(WARM_CONNECTIONS);
+  await warm.line(OPEN_TIMEOUT_MS);
+  await warm.finish();
+  const idle = await settledMemory(pid, signal);
+  const holder = client(connections);
+  try {
+    const ready = await holder.line(OPEN_TIMEOUT_MS);
+    const held = await settledMemory(pid, signal);
+    const closing = holder.line(OPEN_TIMEOUT_MS);
+    await holder.finish();
+    return { idle, held, ready, standing: Number((await closing).split(" ")[1]) };
+  } finally {
+    await holder.finish();
+  }
+}
+
 async function measure(context: BenchContext, spec: ServerSpec, round: number): Promise<IdleSample> {
   const { machine, settings, signal } = context;
   const connections = settings.idleConnections;
@@ -69,26 +102,13 @@ async function measure(context: BenchContext, spec: ServerSpec, round: number): 
       signal,
     });
   try {
-    const warm = client(WARM_CONNECTIONS);
-    await warm.line(OPEN_TIMEOUT_MS);
-    await warm.finish();
-    const idle = await settledMemory(server.pid, signal);
-    const holder = client(connections);
-    try {
-      await holder.line(OPEN_TIMEOUT_MS);
-      const held = await settledMemory(server.pid, signal);
-      const closing = holder.line(OPEN_TIMEOUT_MS);
-      await holder.finish();
-      const standing = Number((await closing).split(" ")[1]);
-      if (standing !== connections) {
-        context.result.notes.push(
-          `idle: ${spec.title} had closed ${connections - standing} of ${connections} connections.`,
-        );
-      }
-      return idleSample(round, connections, idle, held);
-    } finally {
-      await holder.finish();
+    const { idle, held, standing } = await hold(client, connections, server.pid, signal);
+    if (standing !== connections) {
+      context.result.notes.push(
+        `idle: ${spec.title} had closed ${connections - standing} of ${connections} connections.`,
+      );
     }
+    return idleSample(round, connections, idle, held);
   } finally {
     await server.stop();
   }

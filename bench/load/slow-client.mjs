@@ -6,18 +6,16 @@
  * Prints "ready N" when all are connected, and at the end "answered A failed F".
  */
 import { connect } from "node:net";
+import { reportAtEnd, takeTurns } from "./turns.mjs";
 
 const [port, count, , bodyBytes, pieceBytes, intervalMs] = process.argv.slice(2).map(Number);
 const path = process.argv[4];
 const HEAD = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: application/octet-stream\r\nContent-Length: ${bodyBytes}\r\n\r\n`;
 const PIECE = Buffer.alloc(pieceBytes, 0x61);
-/** All clients take their turn within an interval, spread evenly, so that they don't send in step. */
-const TICK_MS = 10;
 
 let answered = 0;
 let failed = 0;
 let connected = 0;
-const clients = [];
 
 function open() {
   const client = { socket: connect(port, "127.0.0.1"), left: 0, busy: false, received: -1, text: "" };
@@ -64,16 +62,5 @@ function step(client) {
   client.socket.write(size === pieceBytes ? PIECE : PIECE.subarray(0, size));
 }
 
-for (let i = 0; i < count; i++) clients.push(open());
-const startedMs = performance.now();
-let turns = 0;
-setInterval(() => {
-  const due = Math.floor(((performance.now() - startedMs) / intervalMs) * count);
-  for (; turns < due; turns++) step(clients[turns % count]);
-}, TICK_MS);
-
-process.stdin.on("data", () => {});
-process.stdin.on("end", () => {
-  console.log(`answered ${answered} failed ${failed}`);
-  process.exit(0);
-});
+takeTurns(Array.from({ length: count }, open), intervalMs, step);
+reportAtEnd(() => `answered ${answered} failed ${failed}`);

@@ -7,12 +7,11 @@
  * Prints "ready N" when all are connected, and at the end "read A whole, B bytes, failed F".
  */
 import { connect } from "node:net";
+import { reportAtEnd, takeTurns } from "./turns.mjs";
 
 const [port, count, , bodyBytes, pieceBytes, intervalMs] = process.argv.slice(2).map(Number);
 const path = process.argv[4];
 const REQUEST = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`;
-/** All clients take their turn within an interval, spread evenly, so that they don't read in step. */
-const TICK_MS = 10;
 
 let whole = 0;
 let bytes = 0;
@@ -66,16 +65,5 @@ function step(client) {
   }
 }
 
-const clients = Array.from({ length: count }, open);
-const startedMs = performance.now();
-let turns = 0;
-setInterval(() => {
-  const due = Math.floor(((performance.now() - startedMs) / intervalMs) * count);
-  for (; turns < due; turns++) step(clients[turns % count]);
-}, TICK_MS);
-
-process.stdin.on("data", () => {});
-process.stdin.on("end", () => {
-  console.log(`read ${whole} whole, ${Math.round(bytes / 1e6)} MB, failed ${failed}`);
-  process.exit(0);
-});
+takeTurns(Array.from({ length: count }, open), intervalMs, step);
+reportAtEnd(() => `read ${whole} whole, ${Math.round(bytes / 1e6)} MB, failed ${failed}`);

@@ -4,7 +4,7 @@
  */
 import { PlainError } from "../../src/runtime/types.ts";
 import { startClient } from "./client.ts";
-import { idleSample, settledMemory } from "./idle.ts";
+import { hold, idleSample } from "./idle.ts";
 import { freePort, launchServer } from "./launch.ts";
 import { provide, serversOf } from "./row-groups.ts";
 import type { RowServer } from "./row-servers.ts";
@@ -15,9 +15,6 @@ import { rotated } from "./stats.ts";
 import type { BenchContext, SocketIdleSample } from "./types.ts";
 
 const DESCRIPTOR_SPARE = 512;
-/** So few that they hardly grow the heap, enough that the code is loaded and has run. */
-const WARM_CONNECTIONS = 100;
-const OPEN_TIMEOUT_MS = 120_000;
 
 /** `python-websocket/idle` measures the Python servers. */
 export const SOCKET_IDLE_SUITES = {
@@ -60,18 +57,13 @@ async function measure(context: BenchContext, turn: Turn): Promise<SocketIdleSam
       signal,
     });
   try {
-    const warm = client(WARM_CONNECTIONS);
-    await warm.line(OPEN_TIMEOUT_MS);
-    await warm.finish();
-    const idle = await settledMemory(server.pid, signal);
-    const holder = client(connections);
-    try {
-      const agreed = agreedIn(await holder.line(OPEN_TIMEOUT_MS));
-      const held = await settledMemory(server.pid, signal);
-      return { ...idleSample(round, connections, idle, held), compressed, agreed };
-    } finally {
-      await holder.finish();
+    const { idle, held, ready, standing } = await hold(client, connections, server.pid, signal);
+    if (standing !== connections) {
+      context.result.notes.push(
+        `${turn.suite}: ${spec.title} had closed ${connections - standing} of ${connections} connections.`,
+      );
     }
+    return { ...idleSample(round, connections, idle, held), compressed, agreed: agreedIn(ready) };
   } finally {
     await server.stop();
   }
