@@ -5,14 +5,12 @@ ASGI HTTP specification 2.5, with the extensions trailers, pathsend and early hi
 front's; what it refuses comes back as REFUSED and is raised by the next `send`.
 """
 
-import logging
 from asyncio import CancelledError
 from marshal import loads
 
 from . import wire
-from .waiting import Waiting
-
-logger = logging.getLogger("ringcorn.error")
+from .carried import Carried
+from .failures import ClientDisconnected, comes_from, logger
 
 IDLE = 0
 STARTED = 1
@@ -49,17 +47,6 @@ ROOM = bytes(wire.ROOM_BYTES)
 _pack_header = wire.HEADER.pack
 _pack_response = wire.RESPONSE_HEADER.pack
 _encode_head = wire.encode_head
-
-
-class ClientDisconnected(OSError):
-    """Raised by `send` when what is sent can't arrive any more."""
-
-    def __init__(self):
-        super().__init__("the client has disconnected")
-
-
-class Refused(RuntimeError):
-    """Raised by `send` when the front could not put on the wire what was sent before."""
 
 
 def build_scope(encoded, state):
@@ -103,17 +90,13 @@ def build_scope(encoded, state):
     }
 
 
-class HttpRequest(Waiting):
+class HttpRequest(Carried):
     """A request and its response. All of it runs in the event loop's thread."""
 
     # Those below the empty line have a value only once they are needed.
     __slots__ = (
-        "id",
-        "scope",
-        "task",
         "_is_head",
         "_state",
-        "_failure",
         "_input",
         "_pieces",
         #
@@ -123,7 +106,6 @@ class HttpRequest(Waiting):
         "_owed",
         "_wants_trailers",
         "_credit",
-        "_line",
     )
 
     def __init__(self, worker, request_id, flags, scope):
@@ -134,7 +116,6 @@ class HttpRequest(Waiting):
         # Asked now: an application may change its scope.
         self._is_head = scope["method"] == "HEAD"
         self._state = IDLE
-        #: What `send` raises: a class or an exception.
         self._failure = None
         self._input = flags
         self._pieces = None
@@ -184,12 +165,6 @@ class HttpRequest(Waiting):
             text = f"{type(error).__name__}: {error}"
             self._done(wire.RAISED, text.encode("utf-8", "replace")[:1000])
 
-    def _tell_refusal(self):
-        """Logs what no `send` of the application has raised."""
-        failure = self._failure
-        if isinstance(failure, Refused) and failure.__traceback__ is None:
-            log_refused(failure, self._line)
-
     def _done(self, flags, text):
         self._state = COMPLETE
         self._put(wire.DONE, flags, text)
@@ -217,8 +192,7 @@ class HttpRequest(Waiting):
 
     def refused(self, text):
         """The front would not send what came last: the next `send` raises it."""
-        text, self._line = wire.refusal(text)
-        self._failure = Refused(text)
+        self._take_refusal(text)
         self._state = COMPLETE
         self._wake_waiters()
 
@@ -270,12 +244,6 @@ class HttpRequest(Waiting):
             self._give_credit(self._taken)
             self._taken = 0
         return {"type": "http.request", "body": body, "more_body": True}
-
-    def _give_credit(self, count):
-        worker = self.worker
-        payload = wire.U32.pack(count)
-        kind = wire.RESPONSE_CREDIT
-        worker.outlet.put_control(wire.record(kind, 0, self.id, worker.generation, payload))
 
     # ---- send ------------------------------------------------------------------
 
@@ -455,29 +423,9 @@ class HttpRequest(Waiting):
             raise RuntimeError("More than 64 KB of fields.")
         self._put(kind, flags, payload)
 
-    def _put(self, kind, flags, payload):
-        worker = self.worker
-        worker.outlet.put(wire.record(kind, flags, self.id, worker.generation, payload))
-
-
-def log_refused(why, line):
-    """For a response that the application had ended when the front refused it; `line` is the request's."""
-    logger.error("The response to %s could not be sent: %s", line or "a request", why)
-
 
 def _as_bytes(body):
     """A copy: what can change must not do so before it has left."""
     if not isinstance(body, (bytes, bytearray, memoryview)):
         raise TypeError(f"http.response.body: body must be bytes, not {body!r:.50}.")
     return bytes(body)
-
-
-def comes_from(error, kinds):
-    """Whether `error` is one of `kinds`, or one of them led to it."""
-    seen = 0
-    while error is not None and seen < 20:
-        if isinstance(error, kinds):
-            return True
-        error = error.__cause__ or error.__context__
-        seen += 1
-    return False

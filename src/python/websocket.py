@@ -9,8 +9,9 @@ from collections import deque
 from marshal import loads
 
 from . import wire
-from .asgi import ClientDisconnected, HttpRequest, Refused, comes_from, log_refused, logger
-from .waiting import Waiting
+from .asgi import HttpRequest
+from .carried import Carried
+from .failures import ClientDisconnected, comes_from, logger
 
 CONNECTING = 0
 DENYING = 1
@@ -82,17 +83,13 @@ def is_close_code(code):
     return 1000 <= code <= 1014 and not 1004 <= code <= 1006 or 3000 <= code <= 4999
 
 
-class Socket(Waiting):
+class Socket(Carried):
     """A WebSocket. All of it runs in the event loop's thread."""
 
     # Those below the empty line have a value only once they are needed.
     __slots__ = (
-        "id",
-        "scope",
-        "task",
         "_offered",
         "_state",
-        "_failure",
         "_end",
         "_connect_due",
         "_queue",
@@ -104,7 +101,6 @@ class Socket(Waiting):
         #
         "_part_cost",
         "_denial",
-        "_line",
     )
 
     def __init__(self, worker, request_id, scope):
@@ -115,7 +111,6 @@ class Socket(Waiting):
         # An application may change its scope.
         self._offered = tuple(scope["subprotocols"])
         self._state = CONNECTING
-        #: What `send` raises: a class or an exception.
         self._failure = None
         #: Code and reason of what `receive` ends with, once it is known.
         self._end = None
@@ -162,19 +157,9 @@ class Socket(Waiting):
         text = f"{type(error).__name__}: {error}"
         self._done(wire.RAISED, text.encode("utf-8", "replace")[:1000])
 
-    def _tell_refusal(self):
-        """Logs what no `send` of the application has raised."""
-        failure = self._failure
-        if isinstance(failure, Refused) and failure.__traceback__ is None:
-            log_refused(failure, self._line)
-
     def _done(self, flags, text):
         self._state = CLOSED
         self._put(wire.DONE, flags, text)
-
-    def _put(self, kind, flags, payload):
-        worker = self.worker
-        worker.outlet.put(wire.record(kind, flags, self.id, worker.generation, payload))
 
     # ---- from the front --------------------------------------------------------
 
@@ -240,8 +225,7 @@ class Socket(Waiting):
 
     def refused(self, text):
         """The front would not send what came last: the next `send` raises it."""
-        text, self._line = wire.refusal(text)
-        self._failure = Refused(text)
+        self._take_refusal(text)
         self._state = CLOSED
         self._ended(CLOSE_ABNORMAL, "")
 
@@ -288,11 +272,6 @@ class Socket(Waiting):
         if self._parts is not None:
             self._credit_parts()
         return event
-
-    def _give_credit(self, count):
-        worker = self.worker
-        payload = wire.U32.pack(count)
-        worker.outlet.put_control(wire.record(wire.RESPONSE_CREDIT, 0, self.id, worker.generation, payload))
 
     # ---- send ------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ if PACKAGE not in sys.modules:
     _package.__path__ = [_HERE]
     sys.modules[PACKAGE] = _package
 
-from _ringcorn import asgi, beat, lifespan, link, loops, target, wire  # noqa: E402 (the path comes first)
+from _ringcorn import beat, failures, lifespan, link, loops, target, wire  # noqa: E402 (the path comes first)
 
 CHANNEL = 3
 #: What the stream takes before the front reads; the system may allow less. With the usual
@@ -105,7 +105,7 @@ class Worker:
             request = self.requests.get(request_id)
             if request is None:
                 if kind == wire.REFUSED:
-                    asgi.log_refused(*wire.refusal(payload))
+                    failures.log_refused(*wire.refusal(payload))
                 return
             if kind == wire.BODY:
                 request.body(flags, payload)

@@ -4,33 +4,19 @@ One request occupies one thread from its start to the end of its iterator. Input
 output are streamed through the same credit as ASGI's.
 """
 
-import io
-import logging
 import os
 import queue
-import sys
 import threading
 from marshal import loads
 
 from . import wire
-from .asgi import comes_from, log_refused
-
-logger = logging.getLogger("ringcorn.error")
+from .environ import FileWrapper, environ_of
+from .failures import ClientDisconnected, comes_from, log_refused, logger
 
 #: What a request can wait for: a file, a database, another server.
 DEFAULT_THREADS = max(8, min(32, 4 * (os.cpu_count() or 1)))
-FILE_CHUNK_BYTES = 64 * 1024
-
-
-#: Names of fields as they stand in an environ; the first so many that occur.
-MOST_KEYS = 512
-
-
-class ClientDisconnected(OSError):
-    """What the application writes can't arrive, or its input ended early."""
-
-    def __init__(self):
-        super().__init__("the client has disconnected")
+#: Statuses that are remembered: the first so many that occur.
+MOST_STATUSES = 512
 
 
 class Pool:
@@ -59,63 +45,6 @@ class Pool:
                 request.run(self.app)
             finally:
                 self.worker.finished_in_thread(request)
-
-
-class FileWrapper:
-    """wsgi.file_wrapper: a real file, from its start to its end, becomes a pathsend."""
-
-    def __init__(self, file, block_size=FILE_CHUNK_BYTES):
-        self.file = file
-        self.block_size = block_size
-        if hasattr(file, "close"):
-            self.close = file.close
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        data = self.file.read(self.block_size)
-        if not data:
-            raise StopIteration
-        return data
-
-    def path(self, owed):
-        """The file's path if the whole of it is what is to be sent, or None."""
-        # A wrapper (tempfile's) may remove its file when it is closed, before the front has opened it.
-        if not isinstance(self.file, (io.BufferedReader, io.BufferedRandom, io.FileIO)):
-            return None
-        try:
-            name = self.file.name
-            if not isinstance(name, (str, bytes)) or self.file.tell() != 0:
-                return None
-            status = os.fstat(self.file.fileno())
-            path = os.fsencode(os.path.abspath(name))
-            found = os.stat(path)
-        except (AttributeError, OSError, ValueError, TypeError):
-            return None
-        same = (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino)
-        if not same or (owed is not None and owed != status.st_size):
-            return None
-        return path
-
-
-class Input(io.RawIOBase):
-    """wsgi.input: reads what the client sends, and waits for it."""
-
-    def __init__(self, request):
-        self._request = request
-        self._rest = b""
-
-    def readable(self):
-        return True
-
-    def readinto(self, buffer):
-        if not self._rest:
-            self._rest = self._request.next_piece()
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
 
 
 class WsgiRequest:
@@ -212,6 +141,11 @@ class WsgiRequest:
 
     # ---- in the pool's thread --------------------------------------------------
 
+    @property
+    def is_empty(self):
+        """All of the body is known, and it has no bytes."""
+        return self._body_ended and not self._pieces
+
     def next_piece(self):
         """The next bytes of the body; empty at its end. Raises ClientDisconnected when the rest won't come."""
         with self._condition():
@@ -244,7 +178,7 @@ class WsgiRequest:
         result = None
         try:
             try:
-                result = app(self._environ(), self._start_response)
+                result = app(environ_of(self), self._start_response)
                 self._send_result(result)
             finally:
                 if hasattr(result, "close"):
@@ -374,62 +308,8 @@ class WsgiRequest:
         record = wire.record(kind, 0, self.id, self.generation, payload)
         self.outlet.put_now(record, True)
 
-    def _environ(self):
-        scope = self.scope
-        empty = self._body_ended and not self._pieces
-        server = scope["server"] or ("localhost", None)
-        root = scope["root_path"]
-        path = scope["path"]
-        if root and path.startswith(root):
-            path = path[len(root) :]
-        environ = {
-            "REQUEST_METHOD": scope["method"],
-            "SCRIPT_NAME": root.encode("utf-8").decode("latin-1"),
-            "PATH_INFO": path.encode("utf-8", "surrogateescape").decode("latin-1"),
-            "QUERY_STRING": scope["query_string"].decode("latin-1"),
-            "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-            "SERVER_NAME": server[0],
-            "SERVER_PORT": str(server[1] or 0),
-            "SERVER_SOFTWARE": "ringcorn",
-            "RAW_URI": scope["raw_path"].decode("latin-1"),
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": scope["scheme"],
-            "wsgi.input": io.BytesIO() if empty else io.BufferedReader(Input(self), FILE_CHUNK_BYTES),
-            "wsgi.errors": sys.stderr,
-            "wsgi.multithread": self.worker.wsgi.count > 1,
-            "wsgi.multiprocess": self.worker.settings.get("workers", 1) > 1,
-            "wsgi.run_once": False,
-            "wsgi.file_wrapper": FileWrapper,
-            "wsgi.input_terminated": True,
-        }
-        if scope["client"]:
-            environ["REMOTE_ADDR"] = scope["client"][0]
-            environ["REMOTE_PORT"] = str(scope["client"][1])
-        for name, value in scope["headers"]:
-            key = _KEYS.get(name)
-            if key is None:
-                key = _key(name)
-            # A field name with an underscore would pass for one with a hyphen.
-            if key == "":
-                continue
-            text = value.decode("latin-1")
-            if key in environ:
-                text = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
-            environ[key] = text
-        return environ
-
 
 _MAKING = threading.Lock()
-_KEYS = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
-
-
-def _key(name):
-    """A field's name in the environ, or the empty string when it has none."""
-    key = "" if b"_" in name else "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
-    if len(_KEYS) < MOST_KEYS:
-        _KEYS[name] = key
-    return key
-
 
 #: Statuses that have been used, by their text.
 _CODES = {}
@@ -444,7 +324,7 @@ def _status(status):
         raise AssertionError(f"not a status: {status!r}")
     if not 200 <= int(code) <= 599:
         raise AssertionError(f"a status must be 200 to 599, not {status!r}")
-    if len(_CODES) < MOST_KEYS:
+    if len(_CODES) < MOST_STATUSES:
         _CODES[status] = int(code)
     return int(code)
 

@@ -21,6 +21,7 @@ from _ringcorn import asgi, lifespan, link, loops, target, websocket, wire, work
 __all__ = ["Bench", "asgi", "lifespan", "link", "loops", "target", "websocket", "wire", "worker", "wsgi"]
 
 GENERATION = 5
+START = {"type": "http.response.start", "status": 200, "headers": []}
 
 
 class Catcher:
@@ -139,6 +140,10 @@ def encoded_socket_scope(path="/", subprotocols=()):
     return marshal.dumps(parts, 2)
 
 
+def body(data=b"", more=False):
+    return {"type": "http.response.body", "body": data, "more_body": more}
+
+
 def response(payload):
     """(status, fields, body) of a RESPONSE record's payload."""
     status, count, size = wire.START.unpack_from(payload)
@@ -156,6 +161,15 @@ def run(coroutine, new_loop=None):
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+
+
+def with_app(app, use):
+    """Runs `use(bench)` with a bench of that application."""
+
+    async def go():
+        await use(Bench(asyncio.get_running_loop(), app))
+
+    run(go())
 
 
 async def turns(count=5):

@@ -1,6 +1,5 @@
 """WSGI applications on the pool's threads: PEP 3333, as wsgiref.validate sees it."""
 
-import logging
 import os
 import sys
 import tempfile
@@ -9,76 +8,8 @@ import time
 import unittest
 from wsgiref.validate import validator
 
-from support import Bench, asgi, encoded_scope, response, wire, wsgi
-
-
-class NoLoop:
-    """WSGI threads never touch the event loop while the stream takes everything."""
-
-    def call_soon(self, *_):
-        raise AssertionError("a thread used the loop")
-
-    call_soon_threadsafe = call_soon
-
-
-class Site:
-    """A pool with one application, and the records that it writes."""
-
-    def __init__(self, app, threads=2):
-        self.bench = Bench(NoLoop(), app)
-        self.bench.wsgi = wsgi.Pool(self.bench, app, threads)
-
-    def start(self, flags=wire.LAST, **parts):
-        scope = asgi.build_scope(encoded_scope(**parts), {})
-        # As the worker does: known before a thread may have finished it.
-        request = wsgi.WsgiRequest(self.bench, 1, flags, scope)
-        self.bench.requests[1] = request
-        self.bench.wsgi.jobs.put(request)
-        return request
-
-    def finish(self):
-        deadline = time.monotonic() + 10
-        while self.bench.requests:
-            assert time.monotonic() < deadline, "the request never ended"
-            time.sleep(0.001)
-        return self.bench.records()
-
-    def whole(self):
-        """(status, fields, body) of the response."""
-        records = self.finish()
-        kind, _, _, payload = records[0]
-        assert kind == wire.RESPONSE, records
-        status, fields, body = response(payload)
-        body += b"".join(p for k, _, _, p in records if k == wire.RESPONSE_BODY)
-        assert records[-1][1] & wire.LAST
-        return status, fields, body
-
-
-def error_again(stream):
-    """What reading raises, again."""
-    try:
-        stream.read(1)
-    except OSError as error:
-        return error
-    return AssertionError("nothing was raised")
-
-
-class Silence(logging.Handler):
-    """Keeps what is logged meanwhile."""
-
-    def __init__(self):
-        super().__init__()
-        self.lines = []
-
-    def emit(self, record):
-        self.lines.append(record.getMessage())
-
-    def __enter__(self):
-        wsgi.logger.addHandler(self)
-        return self
-
-    def __exit__(self, *_):
-        wsgi.logger.removeHandler(self)
+from support import asgi, encoded_scope, wire, wsgi
+from wsgi_support import Site
 
 
 def hello(environ, start_response):
@@ -158,116 +89,6 @@ class Validate(unittest.TestCase):
         self.assertEqual(seen["SERVER_PORT"], "8000")
         self.assertEqual(seen["REMOTE_ADDR"], "127.0.0.1")
         self.assertNotIn("HTTP_X_TWO", seen)
-
-
-class Leaving(unittest.TestCase):
-    """The client goes before the end: no thread waits for it, and everything is closed."""
-
-    def leave(self, app, flags, disconnect, ready, before=(), **parts):
-        """The records; `ready` says when the application waits for the client, which then leaves."""
-        site = Site(validator(app))
-        request = site.start(flags, **parts)
-        for piece in before:
-            request.body(0, piece)
-        deadline = time.monotonic() + 10
-        while not ready(request):
-            assert time.monotonic() < deadline, "the application never waited"
-            time.sleep(0.001)
-        with Silence() as log:
-            request.disconnect(disconnect)
-            records = site.finish()
-        self.assertEqual(log.lines, [])
-        return records
-
-    def test_reading(self):
-        for disconnect in (0, wire.GONE):
-            for how in ("read", "readline", "iterate"):
-                with self.subTest(disconnect=disconnect, how=how):
-                    seen = []
-
-                    def app(environ, start_response, how=how, seen=seen):
-                        stream = environ["wsgi.input"]
-                        seen.append(stream.read(2))
-                        for _ in range(2):
-                            try:
-                                seen.append("waits")
-                                if how == "read":
-                                    stream.read(100)
-                                elif how == "readline":
-                                    stream.readline()
-                                else:
-                                    list(stream)
-                            except OSError as error:
-                                seen.append(str(error))
-                        raise error_again(stream)
-
-                    records = self.leave(app, 0, disconnect, lambda _, s=seen: "waits" in s, [b"some"], method="POST")
-                    gone = "the client has disconnected"
-                    self.assertEqual(seen, [b"so", "waits", gone, "waits", gone])
-                    self.assertEqual([kind for kind, *_ in records], [wire.DONE])
-
-    def test_a_generator_that_waits_for_credit_is_closed(self):
-        closed = []
-
-        def app(environ, start_response):
-            start_response("200 OK", [("Content-Type", "text/plain")])
-            try:
-                while True:
-                    yield b"x" * 50_000
-            finally:
-                closed.append(True)
-
-        self.leave(app, wire.LAST, wire.GONE, lambda request: request._granted == request._sent)
-        self.assertEqual(closed, [True])
-
-    def test_write_raises_oserror(self):
-        caught = []
-
-        def app(environ, start_response):
-            write = start_response("200 OK", [("Content-Type", "text/plain")])
-            try:
-                while True:
-                    write(b"x" * 50_000)
-            except OSError as error:
-                caught.append(error)
-            return [b""]
-
-        self.leave(app, wire.LAST, wire.GONE, lambda request: request._granted == request._sent)
-        self.assertEqual(len(caught), 1)
-
-    def test_the_next_small_block_after_it_ends_the_iterator(self):
-        closed = []
-        go = threading.Event()
-
-        def app(environ, start_response):
-            start_response("200 OK", [("Content-Type", "text/plain")])
-            try:
-                yield b"first"
-                go.wait(10)
-                yield b"second"
-                yield b"third"
-            finally:
-                closed.append(True)
-
-        site = Site(app)
-        request = site.start()
-        while not request._head_sent:
-            time.sleep(0.001)
-        with Silence() as log:
-            request.disconnect(wire.GONE)
-            go.set()
-            records = site.finish()
-        self.assertEqual((closed, log.lines), ([True], []))
-        self.assertNotIn(b"third", [payload for *_, payload in records])
-
-    def test_gone_before_a_thread_was_free(self):
-        called = []
-        site = Site(lambda *_: called.append(True), threads=1)
-        request = wsgi.WsgiRequest(site.bench, 1, wire.LAST, asgi.build_scope(encoded_scope(), {}))
-        request.disconnect(wire.GONE)
-        site.bench.requests[1] = request
-        site.bench.wsgi.jobs.put(request)
-        self.assertEqual((site.finish(), called), ([(wire.DONE, 0, 1, b"")], []))
 
 
 class Responses(unittest.TestCase):

@@ -1,0 +1,32 @@
+"""What can go wrong between an application and the front: what `send` raises then, and who learns of it."""
+
+import logging
+
+logger = logging.getLogger("ringcorn.error")
+
+
+class ClientDisconnected(OSError):
+    """Raised when what is sent can't arrive any more, or what is read ended early."""
+
+    def __init__(self):
+        super().__init__("the client has disconnected")
+
+
+class Refused(RuntimeError):
+    """Raised by `send` when the front could not put on the wire what was sent before."""
+
+
+def log_refused(why, line):
+    """For a response that the application had ended when the front refused it; `line` is the request's."""
+    logger.error("The response to %s could not be sent: %s", line or "a request", why)
+
+
+def comes_from(error, kinds):
+    """Whether `error` is one of `kinds`, or one of them led to it."""
+    seen = 0
+    while error is not None and seen < 20:
+        if isinstance(error, kinds):
+            return True
+        error = error.__cause__ or error.__context__
+        seen += 1
+    return False
