@@ -3,7 +3,7 @@
  * under Bun and under Deno. The last line is `N passed, N failed` (and `, N skipped` when there are any).
  *
  * Arguments narrow the test files to those whose path contains one of them, and leave the other checks out:
- * `npm test -- protocol integration/limits`.
+ * `npm test -- protocol integration/limits`. What those files need is provided as for all of them.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { delimiter, dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { missingFiles, readReport } from "./junit.mjs";
+import { reaches } from "./selection.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const REPORTS = join(ROOT, ".cache", "test");
@@ -18,6 +19,8 @@ const VENV = join(ROOT, ".venv");
 const REQUIREMENTS = join(ROOT, "requirements-dev.txt");
 /** The Python frameworks that the tests serve. */
 const FRAMEWORKS = join(ROOT, "requirements-apps.txt");
+/** The test files that reach it run Python's programs. */
+const PYTHON_HARNESS = "test/harness/python.ts";
 /** Only guards against a runner that hangs; the whole run is meant to take less. */
 const RUNNER_DEADLINE_MS = 8 * 60_000;
 /** For one test under Bun (its own default, 5 s, is short for tests that start servers). */
@@ -184,6 +187,13 @@ async function provideVenv() {
   return undefined;
 }
 
+/** The packages that the chosen test files need; those that need none wait for no download. */
+async function providePython(files) {
+  if (!has("python3") || !reaches(ROOT, files, PYTHON_HARNESS)) return;
+  const problem = await provideVenv();
+  if (problem !== undefined) count("Python's packages for the tests", problem);
+}
+
 async function lintPython() {
   const listed = spawnSync("git", ["ls-files", "-co", "--exclude-standard", "*.py"], { encoding: "utf8" });
   const files = listed.status === 0 ? listed.stdout.split("\n").filter((f) => f !== "" && existsSync(f)) : [];
@@ -223,6 +233,7 @@ async function main() {
   const files = filesUnder(join(ROOT, "test"), ".test.ts").filter(
     (file) => wanted.length === 0 || wanted.some((part) => file.includes(part)),
   );
+  if (wanted.length > 0) await providePython(files);
   // Integration tests start servers on both runtimes themselves, and those directly in test/ are about the tree:
   // both run once.
   const onBoth = files.filter((file) => !file.startsWith("test/integration/") && file.split("/").length > 2);

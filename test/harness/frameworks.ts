@@ -1,36 +1,12 @@
 /** Servers for the tests with real Python frameworks: each is started once, on the runtime that runs the tests. */
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { missing, PYTHON } from "./python.ts";
 import { RawClient } from "./raw.ts";
 import type { Response as Answer } from "./response.ts";
 import { ROOT, type RuntimeName, type Server, sharedServer } from "./server.ts";
 
-const VENV = join(ROOT, ".venv", "bin", "python");
-export const PYTHON = existsSync(VENV) ? VENV : "python3";
 const APPS = join(ROOT, "test", "python", "apps");
 const RUNTIME: RuntimeName = "Bun" in globalThis ? "bun" : "deno";
-const hasPython = spawnSync(PYTHON, ["--version"]).status === 0;
-
-const imports = new Map<string, boolean>();
-
-/** Whether the tests' Python can import the module. */
-function has(module: string): boolean {
-  let found = imports.get(module);
-  if (found === undefined) {
-    found = hasPython && spawnSync(PYTHON, ["-c", `import ${module}`]).status === 0;
-    imports.set(module, found);
-  }
-  return found;
-}
-
-/** Why a test that needs these modules is skipped, or false. */
-export function missing(modules: readonly string[]): string | false {
-  if (!hasPython) return "Python is not installed";
-  const lacking = modules.filter((module) => !has(module));
-  return lacking.length === 0 ? false : `${lacking.join(", ")} is not installed`;
-}
-
 export interface Framework {
   /** What stands before the tests' names. */
   readonly name: string;

@@ -1,19 +1,17 @@
 /** A server with a Python application that can be harmed, for the tests of its supervision. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { Load } from "./load.ts";
+import { missing, PYTHON } from "./python.ts";
 import { onEach, ROOT, type RuntimeName, Server } from "./server.ts";
 import { until } from "./wait.ts";
 
 /** What each scene's application begins with. */
 export const SOURCE = join(ROOT, "test", "python", "apps", "faults.py");
-const VENV = join(ROOT, ".venv", "bin", "python");
-const PYTHON = existsSync(VENV) ? VENV : "python3";
-const hasPython = spawnSync(PYTHON, ["--version"]).status === 0;
 export const CONNECTIONS = 8;
 
 const folders: string[] = [];
@@ -77,7 +75,7 @@ export function check(
   run: (scene: Scene, runtime: RuntimeName) => Promise<void>,
 ) {
   onEach((runtime) => {
-    test(`${runtime}: ${name}`, { skip: hasPython ? false : "Python is not installed" }, async () => {
+    test(`${runtime}: ${name}`, { skip: missing() }, async () => {
       const folder = mkdtempSync(join(tmpdir(), "ringcorn-faults-"));
       folders.push(folder);
       const file = join(folder, "main.py");

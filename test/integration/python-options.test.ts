@@ -1,18 +1,15 @@
 /** The command's options for Python applications, each seen to reach the application. Both runtimes. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { missing, PYTHON } from "../harness/python.ts";
 import { onEach, ROOT, Server, type StartOptions, withServer } from "../harness/server.ts";
 
 const APPS = join(ROOT, "test", "python", "apps");
-const VENV = join(ROOT, ".venv", "bin", "python");
-const PYTHON = existsSync(VENV) ? VENV : "python3";
-const hasPython = spawnSync(PYTHON, ["--version"]).status === 0;
-const skip = hasPython ? false : "Python is not installed";
-const hasUvloop = hasPython && spawnSync(PYTHON, ["-c", "import uvloop"]).status === 0;
+const skip = missing();
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "ringcorn-options-")));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -26,7 +23,7 @@ interface Case {
   readonly answer: unknown;
 }
 
-const AUTO_LOOP = hasUvloop ? "uvloop" : "asyncio";
+const AUTO_LOOP = missing(["uvloop"]) === false ? "uvloop" : "asyncio";
 const STARTED = ["lifespan.startup"];
 
 const CASES: readonly Case[] = [

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { missing, PYTHON } from "../harness/frameworks.ts";
+import { missing, PYTHON } from "../harness/python.ts";
 import { RawClient } from "../harness/raw.ts";
 import { field, text } from "../harness/response.ts";
 import { onEach, ROOT, type Server, sharedServer, withServer } from "../harness/server.ts";

@@ -1,29 +1,22 @@
 /** The command with a Python application: targets, mistakes, workers, reload; and the examples. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { missing, PYTHON } from "../harness/python.ts";
 import { onEach, ROOT, type RuntimeName, Server, withServer } from "../harness/server.ts";
 import { pause, until } from "../harness/wait.ts";
 
 const APPS = join(ROOT, "test", "python", "apps");
 const EXAMPLES = join(ROOT, "examples", "python");
-const VENV = join(ROOT, ".venv", "bin", "python");
-const PYTHON = existsSync(VENV) ? VENV : "python3";
-const hasPython = spawnSync(PYTHON, ["--version"]).status === 0;
 const CONTRACT = ["--app-dir", APPS, "--python", PYTHON];
 
 const RETRIES = 100;
 const RETRY_MS = 50;
 
-function has(module: string): boolean {
-  return hasPython && spawnSync(PYTHON, ["-c", `import ${module}`]).status === 0;
-}
-
-function check(name: string, run: () => Promise<void>, missing = hasPython ? false : "Python is not installed"): void {
-  test(name, { skip: missing }, run);
+function check(name: string, run: () => Promise<void>, skip = missing()): void {
+  test(name, { skip }, run);
 }
 
 async function text(server: Server, path = "/", init?: RequestInit): Promise<string> {
@@ -181,11 +174,10 @@ async function answersAll(server: Server, answers: Example["answers"]): Promise<
 }
 
 for (const { target, needs, answers } of EXAMPLE_RUNS) {
-  const missing = needs === undefined || has(needs) ? false : `${needs} is not installed`;
   onEach((runtime) => {
     const run = () =>
       withServer(runtime, target, ["--app-dir", EXAMPLES, "--python", PYTHON], (server) => answersAll(server, answers));
-    check(`${runtime}: the example ${target} answers`, run, hasPython ? missing : "Python is not installed");
+    check(`${runtime}: the example ${target} answers`, run, missing(needs === undefined ? [] : [needs]));
   });
 }
 

@@ -1,18 +1,14 @@
 /** Real WebSocket clients against both runtimes, compressed and not. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { hasTool, output } from "../harness/clients.ts";
+import { missing, PYTHON } from "../harness/python.ts";
 import { onEach, ROOT, type Server, sharedServer, testApp } from "../harness/server.ts";
 
 const CLIENTS = join(ROOT, "test", "clients");
 const BUN = join(ROOT, "node_modules", ".bin", "bun");
 const DENO = join(ROOT, "node_modules", ".bin", "deno");
-const VENV = join(ROOT, ".venv", "bin", "python");
-const PYTHON = existsSync(VENV) ? VENV : "python3";
-const hasWebsockets = spawnSync(PYTHON, ["-c", "import websockets"]).status === 0;
 const ALL = [true, true, true, true, true];
 
 const NPM_MODES: readonly (readonly [name: string, options: string])[] = [
@@ -74,7 +70,7 @@ onEach((runtime) => {
     );
 
     for (const mode of ["none", "default", "no-takeover", "small-windows"]) {
-      check(`Python's websockets, ${mode},`, hasWebsockets ? false : "websockets is not installed", async (url) => {
+      check(`Python's websockets, ${mode},`, missing(["websockets"]), async (url) => {
         const text = await output(PYTHON, [join(CLIENTS, "ws_client.py"), url, mode]);
         const extensions = compresses && mode !== "none" ? ["permessage-deflate"] : [];
         assert.deepEqual(JSON.parse(text), { got: true, code: 4001, extensions });

@@ -1,19 +1,18 @@
 /** What the front refuses is told to the application, or logged by its worker when that has returned. */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ClientDisconnected, ProtocolViolation } from "../../src/asgi/errors.ts";
 import * as wire from "../../src/python/wire.ts";
+import { PYTHON } from "../harness/python.ts";
 import { RawClient } from "../harness/raw.ts";
 import { onEach, ROOT, type Server, withServer } from "../harness/server.ts";
 import { pause, until } from "../harness/wait.ts";
 import { end, send, start } from "./bench.ts";
 import { turn } from "./fake.ts";
 
-const VENV = join(ROOT, ".venv", "bin", "python");
-const OPTIONS = ["--app-dir", join(ROOT, "test", "python", "apps"), "--loop", "asyncio", "--log-level", "info"];
-if (existsSync(VENV)) OPTIONS.push("--python", VENV);
+const APPS = join(ROOT, "test", "python", "apps");
+const OPTIONS = ["--app-dir", APPS, "--loop", "asyncio", "--log-level", "info", "--python", PYTHON];
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
 
