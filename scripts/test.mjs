@@ -165,6 +165,7 @@ async function provideVenv() {
     list(lacking);
     return undefined;
   }
+  console.log("\ninstalling Python's packages into .venv; this takes a minute, once");
   const makeVenv = () => spawnSync("python3", ["-m", "venv", VENV], { stdio: "ignore" }).status === 0;
   rmSync(VENV, { recursive: true, force: true });
   if (!makeVenv()) {
