@@ -1,5 +1,6 @@
 /** Is `uri-host [":" port]` valid? RFC 3986 section 3.2.2 and 3.2.3, RFC 9110 section 7.2. */
-import { CLASS, DIGIT, HEX, IP_LITERAL, plainRun, REG_NAME } from "./tables.ts";
+import { plainRun } from "./runs.ts";
+import { CLASS, DIGIT, HEX, IP_LITERAL, REG_NAME } from "./tables.ts";
 
 const PERCENT = 0x25;
 const DOT = 0x2e;

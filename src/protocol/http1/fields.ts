@@ -3,7 +3,9 @@
  * Only CR LF ends a line; no white space before the colon; no folding (section 5.2); values as RFC 9110 section 5.5.
  */
 import { BAD_FIELD_NAME, BAD_FIELD_VALUE, BAD_LINE_END, FOLDED_FIELD, type Http1Error } from "./errors.ts";
-import { CLASS, endOfName, internName, plainRun, TOKEN, VALUE } from "./tables.ts";
+import { POSITION_MAX } from "./limits.ts";
+import { longValueRun, plainRun } from "./runs.ts";
+import { CLASS, endOfName, internName, TOKEN, VALUE } from "./tables.ts";
 
 /** Where a scan stands within the section. */
 const LINE_START = 0;
@@ -21,7 +23,17 @@ const SP = 0x20;
 const COLON = 0x3a;
 
 /** Offsets a line: nameStart, nameEnd, valueStart, valueEnd. */
-export const FIELD_STRIDE = 4;
+const STRIDE = 4;
+export const FIELD_STRIDE: number = STRIDE;
+
+/** The module's own, for V8: see runs.ts. */
+const classes = CLASS;
+const NAME_BYTES = TOKEN;
+const VALUE_BYTES = VALUE;
+const POSITIONS = POSITION_MAX;
+
+/** Field lines that reach beyond it are looked at for long values: those of most requests do not. */
+const SHORT_SECTION_BYTES = 1024;
 
 /** Lines that the first growth makes room for. */
 const ROOM_LEAST = 8;
@@ -36,35 +48,42 @@ const ROOM_LEAST = 8;
 function takeWholeLines(
   bytes: Uint8Array,
   from: number,
-  stop: number,
+  to: number,
   offsets: Int32Array,
   ids: Uint8Array,
-  count: number,
+  known: number,
 ): number {
-  const classes = CLASS;
+  const c = classes;
   const room = ids.length;
-  let p = from;
+  const stop = to & POSITIONS;
+  let p = from & POSITIONS;
+  let count = known & POSITIONS;
+  const near = Math.min(stop, p + SHORT_SECTION_BYTES);
   for (;;) {
-    const at = count * FIELD_STRIDE;
+    const at = count * STRIDE;
     const nameStart = p;
     offsets[at] = p;
     if (count === room || p >= stop || bytes[p] === CR) return count;
     p = endOfName(bytes, nameStart, stop, ids[count]);
     if (p < 0) {
       p = nameStart;
-      while (p < stop && (classes[bytes[p]] & TOKEN) !== 0) p++;
+      while (p < stop && (c[bytes[p]] & NAME_BYTES) !== 0) p++;
       if (p >= stop || bytes[p] !== COLON || p === nameStart) return count;
       ids[count] = internName(bytes, nameStart, p);
     }
     offsets[at + 1] = p++;
     while (p < stop && (bytes[p] === SP || bytes[p] === HTAB)) p++;
     const valueStart = p;
-    p = plainRun(bytes, p, stop, VALUE);
-    if (p + 1 >= stop || bytes[p] !== CR || bytes[p + 1] !== LF) return count;
+    p = plainRun(bytes, p, near, VALUE_BYTES);
+    if (p + 1 >= near) {
+      if (p < stop) p = longValueRun(bytes, p, stop);
+      if (p + 1 >= stop) return count;
+    }
+    if (bytes[p] !== CR || bytes[p + 1] !== LF) return count;
     offsets[at + 2] = valueStart;
     offsets[at + 3] = trimmedEnd(bytes, valueStart, p);
-    p += 2;
-    count++;
+    p = (p + 2) & POSITIONS;
+    count = (count + 1) & POSITIONS;
   }
 }
 
@@ -145,7 +164,6 @@ export class FieldSection {
 
   /** One line, or what there is of it: resumable at any byte. */
   #scanLine(bytes: Uint8Array, p: number, stop: number): number {
-    const classes = CLASS;
     if (this.#state === LINE_START) {
       this.#state = bytes[p] === CR ? LAST_LF : NAME;
       if (this.#state === LAST_LF) p++;
@@ -153,7 +171,7 @@ export class FieldSection {
       this.#nameStart = p;
     }
     if (this.#state === NAME) {
-      while (p < stop && (classes[bytes[p]] & TOKEN) !== 0) p++;
+      while (p < stop && (classes[bytes[p]] & NAME_BYTES) !== 0) p++;
       if (p === stop) return p;
       const isFirst = p === this.#nameStart;
       if (bytes[p] !== COLON || isFirst) return this.#fail(p, nameError(bytes[p], isFirst));
@@ -167,7 +185,7 @@ export class FieldSection {
       this.#state = IN_VALUE;
     }
     if (this.#state === IN_VALUE) {
-      p = plainRun(bytes, p, stop, VALUE);
+      p = plainRun(bytes, p, stop, VALUE_BYTES);
       if (p === stop) return p;
       if (bytes[p] !== CR) return this.#fail(p, bytes[p] === LF ? BAD_LINE_END : BAD_FIELD_VALUE);
       this.#keep(bytes, p++);

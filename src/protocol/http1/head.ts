@@ -17,7 +17,8 @@ import {
   UNSUPPORTED_VERSION,
 } from "./errors.ts";
 import { FieldSection } from "./fields.ts";
-import type { Http1Limits } from "./limits.ts";
+import { type Http1Limits, POSITION_MAX } from "./limits.ts";
+import { plainRun } from "./runs.ts";
 import {
   CLASS,
   DIGIT,
@@ -26,7 +27,6 @@ import {
   METHOD_CONNECT,
   METHOD_OPTIONS,
   PATH,
-  plainRun,
   TARGET,
   TOKEN,
 } from "./tables.ts";
@@ -52,6 +52,13 @@ const PERCENT = 0x25;
 const ASTERISK_SIGN = 0x2a;
 const SLASH = 0x2f;
 const QUESTION_MARK = 0x3f;
+
+/** The module's own, for V8: see runs.ts. */
+const classes = CLASS;
+const METHOD_BYTES = TOKEN;
+const PATH_BYTES = PATH;
+const TARGET_BYTES = TARGET;
+const POSITIONS = POSITION_MAX;
 
 /** What stands before the version's digits. */
 const VERSION_NAME = Uint8Array.from("HTTP/", (letter) => letter.charCodeAt(0));
@@ -211,23 +218,24 @@ export class RequestHead {
    * Takes a whole line in origin form and HTTP/1.1, the usual case, in one go. Returns the position behind it, or -1
    * with nothing changed that the resumable scan does not set again.
    */
-  #takeWholeLine(bytes: Uint8Array, start: number, stop: number): number {
-    const classes = CLASS;
-    let p = start;
-    while (p < stop && (classes[bytes[p]] & TOKEN) !== 0) p++;
+  #takeWholeLine(bytes: Uint8Array, start: number, to: number): number {
+    const c = classes;
+    const stop = to & POSITIONS;
+    let p = start & POSITIONS;
+    while (p < stop && (c[bytes[p]] & METHOD_BYTES) !== 0) p++;
     const methodEnd = p++;
     if (p >= stop || bytes[methodEnd] !== SP || bytes[p] !== SLASH) return -1;
     const targetStart = p;
-    p = plainRun(bytes, p, stop, PATH);
+    p = plainRun(bytes, p, stop, PATH_BYTES);
     let pathEnd = p;
     let hasPercent = false;
     while (p < stop && bytes[p] === PERCENT) {
       hasPercent = true;
-      p = plainRun(bytes, p + 1, stop, PATH);
+      p = plainRun(bytes, p + 1, stop, PATH_BYTES);
       pathEnd = p;
     }
     const hasQuery = p < stop && bytes[p] === QUESTION_MARK;
-    if (hasQuery) p = plainRun(bytes, p + 1, stop, TARGET);
+    if (hasQuery) p = plainRun(bytes, p + 1, stop, TARGET_BYTES);
     const targetEnd = p++;
     if (p + VERSION_LENGTH + 1 >= stop || bytes[targetEnd] !== SP || !isHttp11(bytes, p)) return -1;
     const methodId = internMethod(bytes, start, methodEnd);
@@ -252,7 +260,7 @@ export class RequestHead {
   }
 
   #scanMethod(bytes: Uint8Array, p: number, stop: number): number {
-    while (p < stop && (CLASS[bytes[p]] & TOKEN) !== 0) p++;
+    while (p < stop && (classes[bytes[p]] & METHOD_BYTES) !== 0) p++;
     if (p === stop) return p;
     if (bytes[p] !== SP || p === this.methodStart) return this.#fail(p, bytes[p] === LF ? BAD_LINE_END : BAD_METHOD);
     this.methodEnd = p++;
@@ -264,7 +272,7 @@ export class RequestHead {
 
   #scanTarget(bytes: Uint8Array, p: number, stop: number): number {
     while (this.#state === IN_PATH) {
-      p = plainRun(bytes, p, stop, PATH);
+      p = plainRun(bytes, p, stop, PATH_BYTES);
       if (p === stop) return p;
       if (bytes[p] === PERCENT) {
         this.pathHasPercent = true;
@@ -276,7 +284,7 @@ export class RequestHead {
         return this.#endTarget(bytes, p);
       }
     }
-    p = plainRun(bytes, p, stop, TARGET);
+    p = plainRun(bytes, p, stop, TARGET_BYTES);
     return p === stop ? p : this.#endTarget(bytes, p);
   }
 

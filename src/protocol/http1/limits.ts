@@ -21,6 +21,12 @@ export interface Http1Limits {
   readonly trailerCount: number;
 }
 
+/**
+ * Positions in a chunk or a head are no greater: 1 GiB is more than sockets hand over, and so little that the engines
+ * need not check sums of positions for overflow.
+ */
+export const POSITION_MAX = 0x3fffffff;
+
 /** RFC 9112 section 3 recommends at least 8000 octets for a request line. */
 export const DEFAULT_REQUEST_LINE_BYTES = 8 * 1024;
 /** Twice nginx's 8 KiB buffer; Node's and h11's limit is 16 KiB too, but cookies plus tokens outgrow it in practice. */

@@ -19,7 +19,7 @@ import {
 import { FieldSection } from "./fields.ts";
 import { readFraming } from "./framing.ts";
 import { RequestHead } from "./head.ts";
-import type { Http1Limits } from "./limits.ts";
+import { type Http1Limits, POSITION_MAX } from "./limits.ts";
 import { Spill } from "./spill.ts";
 import {
   CHUNK_CR,
@@ -138,11 +138,12 @@ export class Http1Parser extends RequestHead {
   /**
    * Hands over `chunk[start, end)`; only when `next()` has said NEED_DATA, or at the start. After ERROR it is ignored.
    * @param kept the chunk is never written to again; otherwise call `keepInput` before it is
-   * @throws Error when bytes of the last chunk are not consumed yet.
+   * @throws Error when bytes of the last chunk are not consumed yet, or `end` is beyond POSITION_MAX.
    */
   feed(chunk: Uint8Array, start: number, end: number, kept = true): void {
     if (this.#phase === FAILED) return;
     if (this.position !== this.limit) throw new Error("The parser was fed before it asked for more.");
+    if (end > POSITION_MAX) throw new Error("The parser takes chunks of less than 1 GiB.");
     this.chunk = chunk;
     this.inputKept = kept;
     this.position = start;

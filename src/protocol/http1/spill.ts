@@ -1,4 +1,5 @@
 /** A growing buffer for the bytes of a head or a trailer section that arrives in pieces. */
+import { POSITION_MAX } from "./limits.ts";
 
 /** Size of the first allocation: most heads fit. */
 const FIRST_BYTES = 1024;
@@ -35,6 +36,7 @@ export class Spill {
   }
 
   #grow(needed: number): void {
+    if (needed > POSITION_MAX) throw new Error("A head or a trailer section has no room beyond 1 GiB.");
     let size = Math.max(FIRST_BYTES, this.bytes.length);
     while (size < needed) size *= 2;
     const grown = new Uint8Array(size);

@@ -2,6 +2,7 @@
  * Byte classes and interned names of HTTP/1 messages.
  * RFC 9110 section 5.6.2 (token), 5.5 (field values), 9 (methods), 18.4 (field names); RFC 3986 sections 2, 3.2.2 (host).
  */
+import { POSITION_MAX } from "./limits.ts";
 
 /** `tchar` of RFC 9110 section 5.6.2: what names and methods consist of. */
 export const TOKEN = 1;
@@ -172,6 +173,9 @@ export const HEADER_NAMES: readonly string[] = [
   "signature-input",
 ];
 
+/** The module's own, for V8: see runs.ts. */
+const POSITIONS = POSITION_MAX;
+
 /** Longest interned name. */
 const NAME_LENGTH_MAX = 32;
 /** Slots of the name index; four times the names, so that few share one. */
@@ -209,10 +213,10 @@ HEADER_NAMES.forEach((name, id) => {
 
 /** Does the name of `id` stand at `start`, whatever its letters' case? Four bytes are compared at a time. */
 function isNameAt(bytes: Uint8Array, start: number, id: number): boolean {
-  const end = start + nameLengths[id];
-  let p = start;
+  let p = start & POSITIONS;
+  const end = p + nameLengths[id];
   let word = id * NAME_WORDS;
-  for (; p + 4 <= end; p += 4) {
+  for (const last = end - 4; p <= last; p += 4) {
     const four = bytes[p] | (bytes[p + 1] << 8) | (bytes[p + 2] << 16) | (bytes[p + 3] << 24);
     if ((four | nameFold[word]) !== nameWords[word]) return false;
     word++;
@@ -293,16 +297,3 @@ const FORBIDDEN_TRAILER_NAMES: readonly string[] = [
 export const TRAILER_FORBIDDEN: Uint8Array = Uint8Array.from(HEADER_NAMES, (name) =>
   FORBIDDEN_TRAILER_NAMES.includes(name) ? 1 : 0,
 );
-
-/** Behind the run of bytes of class `bit` that begins at `p`. Eight at a time, then four: fewer branches. */
-export function plainRun(bytes: Uint8Array, p: number, stop: number, bit: number): number {
-  const c = CLASS;
-  for (const last = stop - 8; p <= last; p += 8) {
-    const left = c[bytes[p]] & c[bytes[p + 1]] & c[bytes[p + 2]] & c[bytes[p + 3]];
-    const right = c[bytes[p + 4]] & c[bytes[p + 5]] & c[bytes[p + 6]] & c[bytes[p + 7]];
-    if ((left & right & bit) === 0) break;
-  }
-  if (p <= stop - 4 && (c[bytes[p]] & c[bytes[p + 1]] & c[bytes[p + 2]] & c[bytes[p + 3]] & bit) !== 0) p += 4;
-  while (p < stop && (c[bytes[p]] & bit) !== 0) p++;
-  return p;
-}
