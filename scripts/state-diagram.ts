@@ -1,7 +1,7 @@
 /** Draws docs/http1-states.md from the parser's table of transitions. `bun scripts/state-diagram.ts` */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { FAILED, IDLE, PHASE_NAMES, STEP_NAMES, TRANSITIONS } from "../src/protocol/http1/states.ts";
+import { PHASE_NAMES, PHASES, STEP_NAMES, TRANSITIONS } from "../src/protocol/http1/states.ts";
 
 export const DIAGRAM_PATH = fileURLToPath(new URL("../docs/http1-states.md", import.meta.url));
 
@@ -20,9 +20,9 @@ export function stateDiagram(): string {
     "```mermaid",
     "stateDiagram-v2",
     "    direction TB",
-    `    [*] --> ${PHASE_NAMES[IDLE]}`,
+    `    [*] --> ${PHASE_NAMES[PHASES.IDLE]}`,
     ...lines,
-    `    ${PHASE_NAMES[FAILED]} --> [*]`,
+    `    ${PHASE_NAMES[PHASES.FAILED]} --> [*]`,
     "```",
     "",
   ].join("\n");

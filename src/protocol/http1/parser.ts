@@ -21,33 +21,7 @@ import { readFraming } from "./framing.ts";
 import { RequestHead } from "./head.ts";
 import { type Http1Limits, POSITION_MAX } from "./limits.ts";
 import { Spill } from "./spill.ts";
-import {
-  CHUNK_CR,
-  CHUNK_DATA,
-  CHUNK_LF,
-  CHUNK_SIZE,
-  COMPLETE,
-  EMPTY_LINE,
-  END_REPORTED,
-  FAILED,
-  HEAD_CHUNKED,
-  HEAD_WITH_LENGTH,
-  HEAD_WITHOUT_CONTENT,
-  IDLE,
-  IN_HEAD,
-  LENGTH_REACHED,
-  PRIMED,
-  SAW_CHUNK_SIZE,
-  SAW_CR,
-  SAW_LAST_CHUNK,
-  SAW_LF,
-  SAW_REQUEST,
-  SIZED_BODY,
-  step,
-  TRAILERS,
-  TRAILERS_READ,
-  VIOLATION,
-} from "./states.ts";
+import { PHASES, STEPS, step } from "./states.ts";
 import { TRAILER_FORBIDDEN } from "./tables.ts";
 
 export type { Http1Error } from "./errors.ts";
@@ -65,6 +39,12 @@ export const BODY = 2;
 export const END = 3;
 /** `next()`: a violation or a limit; final. */
 export const ERROR = 4;
+
+const { IDLE, PRIMED, EMPTY_LINE, IN_HEAD, SIZED_BODY, TRAILERS, COMPLETE, FAILED } = PHASES;
+const { CHUNK_SIZE, CHUNK_DATA, CHUNK_CR, CHUNK_LF } = PHASES;
+const { SAW_CR, SAW_LF, SAW_REQUEST, LENGTH_REACHED, END_REPORTED, VIOLATION } = STEPS;
+const { HEAD_WITHOUT_CONTENT, HEAD_WITH_LENGTH, HEAD_CHUNKED } = STEPS;
+const { SAW_CHUNK_SIZE, SAW_LAST_CHUNK, TRAILERS_READ } = STEPS;
 
 /** No event yet: `next` goes on in the phase that has been reached. */
 const CONTINUE = -1;
@@ -98,7 +78,7 @@ export class Http1Parser extends RequestHead {
   trailerIds: Uint8Array;
   trailer: Uint8Array = NO_BYTES;
 
-  #phase = IDLE;
+  #phase: number = IDLE;
   /** Bytes of the content, or of its current chunk, that are still to come. */
   #remaining = 0;
   #trailerStart = 0;

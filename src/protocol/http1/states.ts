@@ -3,53 +3,45 @@
  * A step that is missing here can't be taken: `step` throws. docs/http1-states.md is drawn from this table.
  */
 
-/** Between messages. */
-export const IDLE = 0;
-/** The CR of an empty line before a request. */
-export const EMPTY_LINE = 1;
-/** Between messages, and the one empty line that is tolerated is spent. */
-export const PRIMED = 2;
-/** In a request line or its field lines. */
-export const IN_HEAD = 3;
-/** In content of a known length. */
-export const SIZED_BODY = 4;
-export const CHUNK_SIZE = 5;
-export const CHUNK_DATA = 6;
-export const CHUNK_CR = 7;
-export const CHUNK_LF = 8;
-export const TRAILERS = 9;
-/** All is read, END is due. */
-export const COMPLETE = 10;
-/** Refused; nothing more is read. */
-export const FAILED = 11;
+/** Phases and steps are objects: who uses them makes constants of its own of them, which V8 compiles in (see runs.ts). */
+export const PHASES = {
+  /** Between messages. */
+  IDLE: 0,
+  /** The CR of an empty line before a request. */
+  EMPTY_LINE: 1,
+  /** Between messages, and the one empty line that is tolerated is spent. */
+  PRIMED: 2,
+  /** In a request line or its field lines. */
+  IN_HEAD: 3,
+  /** In content of a known length. */
+  SIZED_BODY: 4,
+  CHUNK_SIZE: 5,
+  CHUNK_DATA: 6,
+  CHUNK_CR: 7,
+  CHUNK_LF: 8,
+  TRAILERS: 9,
+  /** All is read, END is due. */
+  COMPLETE: 10,
+  /** Refused; nothing more is read. */
+  FAILED: 11,
+} as const;
 
-export const PHASE_NAMES: readonly string[] = [
-  "IDLE",
-  "EMPTY_LINE",
-  "PRIMED",
-  "IN_HEAD",
-  "SIZED_BODY",
-  "CHUNK_SIZE",
-  "CHUNK_DATA",
-  "CHUNK_CR",
-  "CHUNK_LF",
-  "TRAILERS",
-  "COMPLETE",
-  "FAILED",
-];
+export const PHASE_NAMES: readonly string[] = Object.keys(PHASES);
 
-export const SAW_CR = 0;
-export const SAW_LF = 1;
-export const SAW_REQUEST = 2;
-export const HEAD_WITHOUT_CONTENT = 3;
-export const HEAD_WITH_LENGTH = 4;
-export const HEAD_CHUNKED = 5;
-export const LENGTH_REACHED = 6;
-export const SAW_CHUNK_SIZE = 7;
-export const SAW_LAST_CHUNK = 8;
-export const TRAILERS_READ = 9;
-export const END_REPORTED = 10;
-export const VIOLATION = 11;
+export const STEPS = {
+  SAW_CR: 0,
+  SAW_LF: 1,
+  SAW_REQUEST: 2,
+  HEAD_WITHOUT_CONTENT: 3,
+  HEAD_WITH_LENGTH: 4,
+  HEAD_CHUNKED: 5,
+  LENGTH_REACHED: 6,
+  SAW_CHUNK_SIZE: 7,
+  SAW_LAST_CHUNK: 8,
+  TRAILERS_READ: 9,
+  END_REPORTED: 10,
+  VIOLATION: 11,
+} as const;
 
 export const STEP_NAMES: readonly string[] = [
   "CR",
@@ -65,6 +57,12 @@ export const STEP_NAMES: readonly string[] = [
   "END",
   "violation or limit (ERROR)",
 ];
+
+const { IDLE, EMPTY_LINE, PRIMED, IN_HEAD, SIZED_BODY, COMPLETE, FAILED, TRAILERS } = PHASES;
+const { CHUNK_SIZE, CHUNK_DATA, CHUNK_CR, CHUNK_LF } = PHASES;
+const { SAW_CR, SAW_LF, SAW_REQUEST, LENGTH_REACHED, END_REPORTED, VIOLATION } = STEPS;
+const { HEAD_WITHOUT_CONTENT, HEAD_WITH_LENGTH, HEAD_CHUNKED } = STEPS;
+const { SAW_CHUNK_SIZE, SAW_LAST_CHUNK, TRAILERS_READ } = STEPS;
 
 /** `[phase, step, next phase]`: everything that may happen. */
 export const TRANSITIONS: readonly (readonly [from: number, step: number, to: number])[] = [
@@ -94,13 +92,13 @@ export const TRANSITIONS: readonly (readonly [from: number, step: number, to: nu
 ];
 
 const ILLEGAL = 255;
-const STEPS = STEP_NAMES.length;
-const table = new Uint8Array(PHASE_NAMES.length * STEPS).fill(ILLEGAL);
-for (const [from, step, to] of TRANSITIONS) table[from * STEPS + step] = to;
+const STEP_COUNT = STEP_NAMES.length;
+const table = new Uint8Array(PHASE_NAMES.length * STEP_COUNT).fill(ILLEGAL);
+for (const [from, step, to] of TRANSITIONS) table[from * STEP_COUNT + step] = to;
 
 /** The phase that `stepTaken` leads to from `phase`. @throws Error when the table has no such step: a defect of the parser. */
 export function step(phase: number, stepTaken: number): number {
-  const next = table[phase * STEPS + stepTaken];
+  const next = table[phase * STEP_COUNT + stepTaken];
   if (next === ILLEGAL) throw new Error(`No step "${STEP_NAMES[stepTaken]}" leads out of ${PHASE_NAMES[phase]}.`);
   return next;
 }
