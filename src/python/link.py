@@ -79,6 +79,19 @@ class Outlet:
             self._scheduled = True
             self.loop.call_soon(self.flush)
 
+    @property
+    def waits(self):
+        """Something is queued, or being written, that has not been offered to the stream."""
+        return bool(self._queue or self._control or self._lock.locked())
+
+    def keep(self, record):
+        """Queues a record that leaves with the next ones, or with `write`. From any thread."""
+        self._queue.append(record)
+
+    def write(self):
+        """Writes what is queued. From any thread."""
+        self._write()
+
     def put_now(self, record, control=False):
         """Writes a record at once, from any thread."""
         (self._control if control else self._queue).append(record)

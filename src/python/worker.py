@@ -175,9 +175,9 @@ class Worker:
         if interface == "asgi2":
             app = target.as_asgi3(app)
         elif interface == "wsgi":
-            from _ringcorn import wsgi
+            from _ringcorn import threads, wsgi
 
-            self.wsgi = wsgi.Pool(self, app, settings.get("threads") or 0)
+            self.wsgi = threads.Pool(self, app, settings.get("threads") or 0, wsgi.WsgiRequest)
         self.app = app
         return shown
 
@@ -262,7 +262,11 @@ def warm_up(arguments):
         return
     import importlib
 
-    names = ["_ringcorn.wsgi"] if arguments[2] == "asyncio" else ["_ringcorn.wsgi", "uvloop"]
+    names = (
+        ["_ringcorn.threads", "_ringcorn.wsgi"]
+        if arguments[2] == "asyncio"
+        else ["_ringcorn.threads", "_ringcorn.wsgi", "uvloop"]
+    )
     # They are not the application's.
     del arguments[1:]
     for name in names:

@@ -1,11 +1,9 @@
-"""WSGI applications (PEP 3333) on a pool of threads.
+"""WSGI applications (PEP 3333), on the threads of threads.py.
 
 One request occupies one thread from its start to the end of its iterator. Input and
 output are streamed through the same credit as ASGI's.
 """
 
-import os
-import queue
 import threading
 from marshal import loads
 
@@ -13,38 +11,10 @@ from . import wire
 from .environ import FileWrapper, environ_of
 from .failures import ClientDisconnected, comes_from, log_refused, logger
 
-#: What a request can wait for: a file, a database, another server.
-DEFAULT_THREADS = max(8, min(32, 4 * (os.cpu_count() or 1)))
+#: Answers that end with a record of fewer bytes may leave together.
+KEPT_BYTES = 16 * 1024
 #: Statuses that are remembered: the first so many that occur.
 MOST_STATUSES = 512
-
-
-class Pool:
-    """Runs requests on a fixed number of threads, in the order of their arrival."""
-
-    def __init__(self, worker, app, threads):
-        self.worker = worker
-        self.app = app
-        self.jobs = queue.SimpleQueue()
-        self.count = threads or DEFAULT_THREADS
-        for number in range(self.count):
-            name = f"ringcorn-wsgi-{number}"
-            threading.Thread(target=self._serve, name=name, daemon=True).start()
-
-    def start(self, request_id, flags, scope):
-        request = WsgiRequest(self.worker, request_id, flags, scope)
-        # Known before a thread may have finished it.
-        self.worker.requests[request_id] = request
-        self.jobs.put(request)
-        return request
-
-    def _serve(self):
-        while True:
-            request = self.jobs.get()
-            try:
-                request.run(self.app)
-            finally:
-                self.worker.finished_in_thread(request)
 
 
 class WsgiRequest:
@@ -260,6 +230,10 @@ class WsgiRequest:
             if last and len(data) < self._owed:
                 raise ValueError("Response content shorter than Content-Length")
             self._owed -= len(data)
+            # Complete though the iterator may not know it yet: the answer leaves in one record.
+            last = self._owed == 0
+        if self._complete:
+            return
         at = 0
         length = len(data)
         while True:
@@ -300,7 +274,11 @@ class WsgiRequest:
         self._put(wire.PATHSEND, wire.LAST, path)
 
     def _put(self, kind, flags, payload):
-        self.outlet.put_now(wire.record(kind, flags, self.id, self.generation, payload))
+        record = wire.record(kind, flags, self.id, self.generation, payload)
+        if self._complete and len(record) < KEPT_BYTES:
+            self.worker.wsgi.keep(record)
+        else:
+            self.outlet.put_now(record)
 
     def _give_credit(self, count):
         payload = wire.U32.pack(count)

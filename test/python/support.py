@@ -16,9 +16,9 @@ if "_ringcorn" not in sys.modules:
     package.__path__ = [str(SOURCE)]
     sys.modules["_ringcorn"] = package
 
-from _ringcorn import asgi, lifespan, link, loops, target, websocket, wire, worker, wsgi  # noqa: E402 (the path comes first)
+from _ringcorn import asgi, lifespan, link, loops, target, threads, websocket, wire, worker, wsgi  # noqa: E402 (the path comes first)
 
-__all__ = ["Bench", "asgi", "lifespan", "link", "loops", "target", "websocket", "wire", "worker", "wsgi"]
+__all__ = ["Bench", "asgi", "lifespan", "link", "loops", "target", "threads", "websocket", "wire", "worker", "wsgi"]
 
 GENERATION = 5
 START = {"type": "http.response.start", "status": 200, "headers": []}
@@ -114,8 +114,9 @@ class Bench:
 
     def records(self):
         """What has been written: [(type, flags, id, payload)]."""
-        found, used = wire.records(self.sock.data)
-        assert used == len(self.sock.data)
+        data = self.sock.data
+        found, used = wire.records(data)
+        assert used == len(data)
         return [(kind, flags, rid, payload) for kind, flags, rid, _, payload in found]
 
 

@@ -5,8 +5,8 @@ import time
 import unittest
 from wsgiref.validate import validator
 
-from support import asgi, encoded_scope, wire, wsgi
-from wsgi_support import Silence, Site
+from support import wire
+from wsgi_support import Silence, Site, hello
 
 
 def error_again(stream):
@@ -120,12 +120,19 @@ class Leaving(unittest.TestCase):
 
     def test_gone_before_a_thread_was_free(self):
         called = []
-        site = Site(lambda *_: called.append(True), threads=1)
-        request = wsgi.WsgiRequest(site.bench, 1, wire.LAST, asgi.build_scope(encoded_scope(), {}))
-        request.disconnect(wire.GONE)
-        site.bench.requests[1] = request
-        site.bench.wsgi.jobs.put(request)
-        self.assertEqual((site.finish(), called), ([(wire.DONE, 0, 1, b"")], []))
+        go = threading.Event()
+
+        def app(environ, start_response):
+            called.append(environ["PATH_INFO"])
+            go.wait(10)
+            return hello(environ, start_response)
+
+        site = Site(app, 1)
+        site.start(path="/first")
+        site.start(request_id=2, path="/second").disconnect(wire.GONE)
+        go.set()
+        self.assertIn((wire.DONE, 0, 2, b""), site.finish())
+        self.assertEqual(called, ["/first"])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,12 @@
 import logging
 import time
 
-from support import Bench, asgi, encoded_scope, response, wire, wsgi
+from support import Bench, asgi, encoded_scope, response, threads, wire, wsgi
+
+
+def hello(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello"]
 
 
 class NoLoop:
@@ -18,21 +23,17 @@ class NoLoop:
 class Site:
     """A pool with one application, and the records that it writes."""
 
-    def __init__(self, app, threads=2):
+    def __init__(self, app, count=2):
         self.bench = Bench(NoLoop(), app)
-        self.bench.wsgi = wsgi.Pool(self.bench, app, threads)
+        self.bench.wsgi = threads.Pool(self.bench, app, count, wsgi.WsgiRequest)
 
-    def start(self, flags=wire.LAST, **parts):
+    def start(self, flags=wire.LAST, request_id=1, **parts):
         scope = asgi.build_scope(encoded_scope(**parts), {})
-        # As the worker does: known before a thread may have finished it.
-        request = wsgi.WsgiRequest(self.bench, 1, flags, scope)
-        self.bench.requests[1] = request
-        self.bench.wsgi.jobs.put(request)
-        return request
+        return self.bench.wsgi.start(request_id, flags, scope)
 
     def finish(self):
         deadline = time.monotonic() + 10
-        while self.bench.requests:
+        while self.bench.requests or self.bench.outlet.waits:
             assert time.monotonic() < deadline, "the request never ended"
             time.sleep(0.001)
         return self.bench.records()

@@ -8,13 +8,8 @@ import time
 import unittest
 from wsgiref.validate import validator
 
-from support import asgi, encoded_scope, wire, wsgi
-from wsgi_support import Site
-
-
-def hello(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"hello"]
+from support import wire
+from wsgi_support import Site, hello
 
 
 class Validate(unittest.TestCase):
@@ -274,21 +269,6 @@ class Responses(unittest.TestCase):
         self.assertIn(1, site.bench.requests)
         request.credit(wire.U32.pack(wire.WINDOW_BYTES))
         self.assertEqual(len(site.whole()[2]), 2 * wire.WINDOW_BYTES)
-
-    def test_threads_serve_at_the_same_time(self):
-        meeting = threading.Barrier(2, timeout=10)
-
-        def app(environ, start_response):
-            meeting.wait()
-            return hello(environ, start_response)
-
-        site = Site(app, threads=2)
-        scope = asgi.build_scope(encoded_scope(), {})
-        for number in (1, 2):
-            request = wsgi.WsgiRequest(site.bench, number, wire.LAST, scope)
-            site.bench.requests[number] = request
-            site.bench.wsgi.jobs.put(request)
-        self.assertEqual(len(site.finish()), 2)
 
 
 if __name__ == "__main__":
