@@ -7,6 +7,7 @@ front's; what it refuses comes back as REFUSED and is raised by the next `send`.
 
 from asyncio import CancelledError
 from marshal import loads
+from time import perf_counter
 
 from . import wire
 from .carried import Carried
@@ -125,6 +126,9 @@ class HttpRequest(Carried):
 
     async def run(self, app):
         try:
+            starter = self.worker.starter
+            if starter.crowded and perf_counter() >= starter.until:
+                await starter.turn()
             result = await app(self.scope, self.receive, self.send)
         except BaseException as error:
             self._raised(error)

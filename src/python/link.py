@@ -303,13 +303,13 @@ class Link(asyncio.BufferedProtocol):
             request = HttpRequest(worker, request_id, flags, scope)
             worker.requests[request_id] = request
             if flags & LAST:
-                self._start(request)
+                starter.start(request)
             else:
                 late.append(request)
         if bodies:
             self._give(bodies)
         for request in late:
-            self._start(request)
+            starter.start(request)
         rest = end - at
         if rest and at:
             view[:rest] = view[at:end]
@@ -322,9 +322,7 @@ class Link(asyncio.BufferedProtocol):
         worker = self.worker
         socket = Socket(worker, request_id, build_socket_scope(encoded, worker.lifespan.state))
         worker.requests[request_id] = socket
-        task = worker.starter.start(socket.run(worker.app))
-        if not task.done():
-            socket.task = task
+        worker.starter.start(socket)
 
     def _read_more(self, end):
         """Lets the front, which may share this core, refill the stream; returns where what was read ends.
@@ -345,13 +343,6 @@ class Link(asyncio.BufferedProtocol):
                 break
             end += count
         return end
-
-    def _start(self, request):
-        worker = self.worker
-        task = worker.starter.start(request.run(worker.app))
-        if not task.done():
-            # The loop alone would not keep a task that waits.
-            request.task = task
 
     def _give(self, bodies):
         """Hands each request what this read has brought of its body: its records' flags and views of the buffer."""

@@ -7,6 +7,7 @@ frames, pings, compression and limits are the front's. What the front refuses co
 from asyncio import CancelledError
 from collections import deque
 from marshal import loads
+from time import perf_counter
 
 from . import wire
 from .asgi import HttpRequest
@@ -130,6 +131,9 @@ class Socket(Carried):
 
     async def run(self, app):
         try:
+            starter = self.worker.starter
+            if starter.crowded and perf_counter() >= starter.until:
+                await starter.turn()
             result = await app(self.scope, self.receive, self.send)
         except BaseException as error:
             self._raised(error)

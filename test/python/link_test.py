@@ -4,9 +4,7 @@ import asyncio
 import marshal
 import unittest
 
-from support import GENERATION, Bench, encoded_scope, link, response, run, turns, wire
-
-START = {"type": "http.response.start", "status": 200, "headers": []}
+from support import GENERATION, START, Bench, encoded_scope, link, response, run, turns, wire
 
 
 async def hello(scope, receive, send):

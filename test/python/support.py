@@ -103,7 +103,7 @@ class Bench:
         scope = asgi.build_scope(encoded_scope(**parts), self.state)
         request = asgi.HttpRequest(self, request_id, flags, scope)
         self.requests[request_id] = request
-        request.task = self.starter.start(request.run(self.app))
+        self.starter.start(request)
         return request
 
     def socket(self, request_id=1, subprotocols=()):
@@ -143,6 +143,14 @@ def encoded_socket_scope(path="/", subprotocols=()):
 
 def body(data=b"", more=False):
     return {"type": "http.response.body", "body": data, "more_body": more}
+
+
+def has(module):
+    try:
+        __import__(module)
+    except ImportError:
+        return False
+    return True
 
 
 def response(payload):

@@ -6,18 +6,9 @@ import sys
 import time
 import unittest
 
-from support import Bench, loops, response, run, turns, wire
+from support import START, Bench, has, loops, response, run, turns, wire
 
-START = {"type": "http.response.start", "status": 200, "headers": []}
 HELD = contextvars.ContextVar("HELD", default=None)
-
-
-def has(module):
-    try:
-        __import__(module)
-    except ImportError:
-        return False
-    return True
 
 
 async def answer(send, body=b""):
@@ -229,7 +220,7 @@ class Contract:
         async def use(bench):
             bench.receive(*(Bench.head(number + 1) for number in range(100)))
             inside = len(started)
-            self.assertLessEqual(inside, 1 + loops.EAGER_SECONDS / 0.002)
+            self.assertLessEqual(inside, 1 + loops.START_SECONDS / 0.002)
             while bench.requests:
                 await asyncio.sleep(0)
             self.assertEqual(len(started), 100)

@@ -145,9 +145,7 @@ class RingLink(asyncio.BufferedProtocol):
         scope = link.build_scope(encoded, owner.lifespan.state)
         request = link.HttpRequest(owner, request_id, flags, scope)
         owner.requests[request_id] = request
-        task = owner.starter.start(request.run(owner.app))
-        if not task.done():
-            request.task = task
+        owner.starter.start(request)
 
 
 def read_hello(sock):
