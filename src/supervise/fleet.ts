@@ -15,8 +15,10 @@ export const FIRST_BACKOFF_MS = 100;
 export const LONGEST_BACKOFF_MS = 10_000;
 /** A worker that has served for this long has started well: its next crash is a new story. */
 export const SERVED_WELL_MS = 10_000;
-/** A stopping worker's own deadline comes first; this long after it the worker is killed. */
+/** A stopping worker's own deadlines come first, that of its requests and that of its shutdown; so long after it is killed. */
 export const KILL_MARGIN_MS = 5_000;
+/** Each of the two may take the graceful timeout. */
+export const STOP_STEPS = 2;
 
 export interface SpawnManner {
   readonly replaceLive: boolean;
@@ -275,7 +277,7 @@ export class Fleet {
     worker.state = state;
     worker.cancelTimer();
     this.effects.stop(worker.id, handover);
-    worker.cancelTimer = this.effects.after(this.options.gracefulTimeoutMs + KILL_MARGIN_MS, () => {
+    worker.cancelTimer = this.effects.after(STOP_STEPS * this.options.gracefulTimeoutMs + KILL_MARGIN_MS, () => {
       this.logger.warning(`Worker ${worker.pid} did not stop in time and is killed.`);
       this.effects.kill(worker.id);
     });
