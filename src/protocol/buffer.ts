@@ -20,9 +20,13 @@ const LOOP_BYTES = 20;
  */
 const OFF_PAGE_BYTES = 256;
 
-/** An array for output: `sizeBytes` long, and never at the start of a page. */
-export function offPage(sizeBytes: number): Uint8Array {
-  return new Uint8Array(new ArrayBuffer(sizeBytes + OFF_PAGE_BYTES), OFF_PAGE_BYTES);
+/**
+ * An array for output: `sizeBytes` long, and never at the start of a page. One into which whole arrays of this kind are
+ * copied begins further inside: behind a few bytes at the same place the copy would be as slow.
+ */
+export function offPage(sizeBytes: number, places = 1): Uint8Array {
+  const start = places * OFF_PAGE_BYTES;
+  return new Uint8Array(new ArrayBuffer(sizeBytes + start), start);
 }
 
 export class OutBuffer {

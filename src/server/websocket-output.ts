@@ -35,7 +35,7 @@ let shared: OutBuffer | null = null;
 function largeBuffer(): OutBuffer {
   if (shared === null) {
     shared = new OutBuffer();
-    shared.bytes = offPage(LARGE_BUFFER_BYTES);
+    shared.bytes = offPage(LARGE_BUFFER_BYTES, 2);
   }
   shared.clear();
   return shared;
