@@ -32,7 +32,7 @@ export const OPTIONS = {
 
 export const HELP = `npm run bench -- [options]
 
-  --only NAMES        suites to run, by name or beginning, separated by commas: micro, http, http/hello, idle, memory,
+  --only NAMES        suites to run, by name or beginning, separated by commas: micro, micro/parser, http, idle, memory,
                       web, python, python/hello, scaling, python-scaling, websocket, python-websocket
   --servers IDS       servers to compare, separated by commas (--list names them); granian*2 is granian with two workers,
                       ringcorn-bun-python*4/2 Ringcorn with four that two fronts share

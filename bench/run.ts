@@ -11,7 +11,7 @@ import { renderHtml } from "./html.ts";
 import { runHttpSuite } from "./load/http.ts";
 import { runIdleSuite } from "./load/idle.ts";
 import { describeMachine } from "./load/machine.ts";
-import { MICRO_TURNS, runMicroSuite } from "./load/micro.ts";
+import { MICRO_FILES, runMicroFile } from "./load/micro.ts";
 import { plannedText } from "./load/planned.ts";
 import { programs, ROOT } from "./load/programs.ts";
 import { newPlan, type Planned } from "./load/progress.ts";
@@ -36,7 +36,7 @@ type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"
 type Suite = (context: BenchContext) => Promise<void>;
 
 const BEFORE: Readonly<Record<string, Suite>> = {
-  micro: runMicroSuite,
+  ...Object.fromEntries(MICRO_FILES.map((file) => [file.name, (context: BenchContext) => runMicroFile(context, file)])),
   "http/hello": (context) => runHttpSuite(context, "http/hello", 1),
   "http/pipelined": (context) => runHttpSuite(context, "http/pipelined", 16),
   idle: runIdleSuite,
@@ -155,7 +155,8 @@ function planOf({ settings, suites, tools, selection }: Choices, servers: readon
   const turn = warmupSeconds + TURN_SECONDS;
   const ours = servers.filter((spec) => spec.kind === "ringcorn").length;
   return suites.flatMap((suite): Planned[] => {
-    if (suite === "micro") return [{ suite, turns: MICRO_TURNS, secondsEach: MICRO_FILE_SECONDS }];
+    const micro = MICRO_FILES.find(({ name }) => name === suite);
+    if (micro !== undefined) return [{ suite, turns: micro.runtimes.length, secondsEach: MICRO_FILE_SECONDS }];
     if (suite === "idle") {
       return [{ suite, turns: settings.idleRounds * servers.length, secondsEach: IDLE_TURN_SECONDS }];
     }
@@ -218,7 +219,7 @@ function thenText(names: readonly string[]): string {
 async function runSuites(context: BenchContext, names: readonly string[]): Promise<void> {
   for (const name of names) {
     if (context.signal.aborted) return;
-    if (name in BEFORE && context.servers.length === 0 && name !== "micro") {
+    if (name in BEFORE && context.servers.length === 0 && !name.startsWith("micro/")) {
       context.plan.drop(name);
       continue;
     }

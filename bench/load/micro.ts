@@ -1,5 +1,5 @@
 /**
- * The suite micro: the parts by themselves, each file as a process of its own on Bun and on Deno, on the server's core.
+ * The suites micro/...: the parts by themselves, each file as a process of its own on Bun and on Deno, on the server's core.
  */
 import { spawn } from "node:child_process";
 import type { MicroReport } from "../micro/harness.ts";
@@ -9,7 +9,9 @@ import type { BenchContext, MicroResult } from "./types.ts";
 
 type MicroRuntime = MicroResult["runtime"];
 
-interface MicroFile {
+export interface MicroFile {
+  /** Its suite. */
+  readonly name: string;
   /** Below bench/micro. */
   readonly file: string;
   readonly runtimes: readonly MicroRuntime[];
@@ -18,16 +20,14 @@ interface MicroFile {
 const BOTH = ["bun", "deno"] as const;
 export const MICRO_FILES: readonly MicroFile[] = [
   ...["parser", "encoder", "channel", "scope", "wire", "websocket", "cycle"].map((name) => ({
+    name: `micro/${name}`,
     file: `${name}.ts`,
     runtimes: BOTH,
   })),
-  { file: "wire.py", runtimes: ["python"] },
+  { name: "micro/wire-python", file: "wire.py", runtimes: ["python"] },
 ];
 /** What has its place here, and why it is empty. */
 const EMPTY = "micro: HPACK has its place here and no rows, since the server does not speak HTTP/2 yet.";
-
-/** Runs of a file: for the time to go. */
-export const MICRO_TURNS: number = MICRO_FILES.reduce((sum, { runtimes }) => sum + runtimes.length, 0);
 
 /** Finds the harness's JSON line among what else was printed. */
 export function parseMicro(text: string): MicroReport | undefined {
@@ -68,36 +68,34 @@ function starts(): ReadonlyMap<MicroRuntime, readonly string[]> {
   return found;
 }
 
-export async function runMicroSuite(context: BenchContext): Promise<void> {
+export async function runMicroFile(context: BenchContext, { name, file, runtimes }: MicroFile): Promise<void> {
   const { result } = context;
-  const fastest: Record<string, number> = {};
+  const fastest: Record<string, number> = { ...result.calibration };
   const commands = starts();
-  let patience = context.settings.patienceSeconds ?? 0;
   result.missing ??= {};
-  result.notes.push(EMPTY);
-  for (const { file, runtimes } of MICRO_FILES) {
-    for (const runtime of runtimes) {
-      if (context.signal.aborted) return;
-      const start = commands.get(runtime);
-      if (start === undefined) continue;
-      const path = `bench/micro/${file}`;
-      context.progress(`micro ${file} on ${runtime} (${context.plan.toGo()})`);
-      const { code, output } = await runFile(context, [...start, path, "--json", "--patience", String(patience)]);
-      if (context.signal.aborted) return;
-      const report = parseMicro(output);
-      if (code !== 0 || report === undefined) {
-        result.notes.push(`micro: ${path} on ${runtime} failed: ${output.trim().slice(-300)}`);
-      }
-      context.plan.turn("micro");
-      if (report === undefined) continue;
-      patience = Math.max(0, patience - report.waitedSeconds);
-      fastest[runtime] = Math.max(fastest[runtime] ?? 0, report.fastest);
-      for (const each of report.missing) {
-        const [what, ...why] = each.split(": ");
-        result.missing[what] = why.join(": ");
-      }
-      result.micro.push(...report.results.map((figures) => ({ suite: report.suite, runtime, ...figures })));
+  if (!result.notes.includes(EMPTY)) result.notes.push(EMPTY);
+  for (const runtime of runtimes) {
+    if (context.signal.aborted) return;
+    const start = commands.get(runtime);
+    if (start === undefined) continue;
+    const path = `bench/micro/${file}`;
+    context.progress(`${name} on ${runtime} (${context.plan.toGo()})`);
+    const patience = Math.max(0, (context.settings.patienceSeconds ?? 0) - (result.waitedSeconds ?? 0));
+    const { code, output } = await runFile(context, [...start, path, "--json", "--patience", String(patience)]);
+    if (context.signal.aborted) return;
+    const report = parseMicro(output);
+    if (code !== 0 || report === undefined) {
+      result.notes.push(`micro: ${path} on ${runtime} failed: ${output.trim().slice(-300)}`);
     }
+    context.plan.turn(name);
+    if (report === undefined) continue;
+    result.waitedSeconds = (result.waitedSeconds ?? 0) + report.waitedSeconds;
+    fastest[runtime] = Math.max(fastest[runtime] ?? 0, report.fastest);
+    for (const each of report.missing) {
+      const [what, ...why] = each.split(": ");
+      result.missing[what] = why.join(": ");
+    }
+    result.micro.push(...report.results.map((figures) => ({ suite: report.suite, runtime, ...figures })));
   }
   // What a later file has learnt of the machine's speed holds for the earlier ones as well.
   result.calibration = fastest;

@@ -183,6 +183,8 @@ export interface BenchResult {
   idleSockets?: Record<string, SocketIdleSample[]>;
   memory: Record<string, MemorySample[]>;
   micro: MicroResult[];
+  /** How long the micro benchmarks have waited for a machine that was slowed down. */
+  waitedSeconds?: number;
   /** The fastest calibration beside the micro benchmarks, million steps a second, by runtime. */
   calibration?: Record<string, number>;
 }
