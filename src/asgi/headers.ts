@@ -26,16 +26,25 @@ export class HeaderList implements Iterable<HeaderPair> {
   #end: number;
   #pairs: HeaderPair[] | null = null;
   readonly #authority: Uint8Array | null;
+  readonly #arraysAreCheap: boolean;
 
   /**
    * @param bytes field lines in `bytes[start, end)`, each ended by CRLF; they must not change afterwards
    * @param authority of a target in absolute form: it stands in place of Host's value (RFC 9112 section 3.2.2)
+   * @param arraysAreCheap see `splitFieldLines`
    */
-  constructor(bytes: Uint8Array, start: number, end: number, authority: Uint8Array | null = null) {
+  constructor(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    authority: Uint8Array | null = null,
+    arraysAreCheap = true,
+  ) {
     this.#bytes = bytes;
     this.#start = start;
     this.#end = end;
     this.#authority = authority;
+    this.#arraysAreCheap = arraysAreCheap;
   }
 
   /** The lines that it was made from; null once somebody has the pairs, or where Host stands for the target's authority. */
@@ -48,7 +57,8 @@ export class HeaderList implements Iterable<HeaderPair> {
   /** The pairs as an array; the same one each time. */
   pairs(): readonly HeaderPair[] {
     if (this.#pairs === null) {
-      this.#pairs = this.#bytes === null ? [] : splitFieldLines(this.#bytes, this.#start, this.#end);
+      this.#pairs =
+        this.#bytes === null ? [] : splitFieldLines(this.#bytes, this.#start, this.#end, this.#arraysAreCheap);
       this.#bytes = null;
       if (this.#authority !== null) this.#pairs = withHost(this.#pairs, this.#authority);
     }
@@ -90,8 +100,21 @@ export class HeaderList implements Iterable<HeaderPair> {
   }
 }
 
-/** Splits valid field lines into pairs of their own memory: names lowercased, values without surrounding white space. */
-export function splitFieldLines(bytes: Uint8Array, start: number, end: number): HeaderPair[] {
+/**
+ * Splits valid field lines into pairs: names lowercased, values without surrounding white space.
+ * @param arraysAreCheap each gets an array of its own, 40 ns on Bun. On Deno that is 350 to 600 ns, and a view of one copy
+ *   of all lines 40.
+ */
+export function splitFieldLines(bytes: Uint8Array, start: number, end: number, arraysAreCheap: boolean): HeaderPair[] {
+  return arraysAreCheap ? split(bytes, start, end, copied) : split(bytes.slice(start, end), 0, end - start, viewed);
+}
+
+type Part = (bytes: Uint8Array, start: number, end: number) => Uint8Array;
+
+const copied: Part = (bytes, start, end) => bytes.slice(start, end);
+const viewed: Part = (bytes, start, end) => bytes.subarray(start, end);
+
+function split(bytes: Uint8Array, start: number, end: number, part: Part): HeaderPair[] {
   const pairs: HeaderPair[] = [];
   let at = start;
   // Bounded by `end` too: an application may have transferred the memory away in the meantime.
@@ -104,14 +127,14 @@ export function splitFieldLines(bytes: Uint8Array, start: number, end: number): 
     while (at < end && bytes[at] !== CR) at++;
     let valueEnd = at;
     while (valueEnd > valueStart && (bytes[valueEnd - 1] === SPACE || bytes[valueEnd - 1] === TAB)) valueEnd--;
-    pairs.push([lowercase(bytes, nameStart, nameEnd), bytes.slice(valueStart, valueEnd)]);
+    pairs.push([lowercase(part(bytes, nameStart, nameEnd)), part(bytes, valueStart, valueEnd)]);
     at += 2;
   }
   return pairs;
 }
 
-export function lowercase(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  const name = bytes.slice(start, end);
+/** In place. */
+function lowercase(name: Uint8Array): Uint8Array {
   for (let i = 0; i < name.length; i++) {
     const byte = name[i];
     if (byte >= 0x41 && byte <= 0x5a) name[i] = byte | 0x20;

@@ -118,6 +118,7 @@ export class ScopeBuilder {
         parser.fieldsStart - shift,
         parser.headEnd - shift,
         parser.targetForm === ABSOLUTE ? parser.head.slice(parser.authorityStart, parser.authorityEnd) : null,
+        this.#copyCostsLess,
       ),
       client,
       server,

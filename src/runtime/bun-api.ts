@@ -23,6 +23,8 @@ export interface BunSocket<Data> {
 }
 
 export interface BunSocketEvents<Data> {
+  /** What `data` is given; Bun's default is a Buffer. */
+  readonly binaryType?: "uint8array";
   open(socket: BunSocket<Data>): void;
   data(socket: BunSocket<Data>, chunk: Uint8Array): void;
   drain(socket: BunSocket<Data>): void;

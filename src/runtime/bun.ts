@@ -52,6 +52,8 @@ function applyBacklog(
 /** One handler object for all connections of a listener; each finds its own wrapper in `socket.data`. */
 function socketEvents(context: ConnectionContext): BunSocketEvents<Data> {
   return {
+    // An application gets these bytes, and a Buffer would behave otherwise: its `slice` is a view, its text its content.
+    binaryType: "uint8array",
     open(raw) {
       BunConnection.open(raw, context);
     },

@@ -326,7 +326,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     const { parser, ring } = this.exchange!.intake;
     this.#cycle!.owesContinue = false;
     if (parser.trailerCount > 0) {
-      this.#cycle!.requestTrailers = splitFieldLines(parser.trailer, parser.trailers[0], parser.trailer.length);
+      this.#cycle!.requestTrailers = splitFieldLines(parser.trailer, parser.trailers[0], parser.trailer.length, true);
     }
     ring.pushEnd();
     if (this.#notStarted) this.#startApplication();

@@ -78,16 +78,21 @@ const routes: Readonly<Record<string, Handler>> = {
     note(token, `complete ${size}`);
     await answer(send, String(size));
   },
-  "/scope": ({ scope, send }) => {
+  "/scope": async ({ scope, receive, send }) => {
+    const event = await receive();
+    const body = event.type === "http.request" ? event.body : undefined;
     const shown = {
       ...Object.fromEntries(Object.entries(scope)),
       raw_path: decode(scope.raw_path),
       query_string: decode(scope.query_string),
       headers: [...scope.headers].map(([name, value]) => [decode(name), decode(value)]),
       keys: Object.keys(scope).sort(),
-      bytes: [scope.raw_path, scope.query_string, ...[...scope.headers].flat()].every((b) => b instanceof Uint8Array),
+      // A Buffer would be another thing: its `slice` is a view, its text its content.
+      bytes: [scope.raw_path, scope.query_string, body, ...[...scope.headers].flat()].every(
+        (bytes) => bytes?.constructor === Uint8Array,
+      ),
     };
-    return answer(send, JSON.stringify(shown), 200, [["content-type", "application/json"]]);
+    await answer(send, JSON.stringify(shown), 200, [["content-type", "application/json"]]);
   },
   /** Each request adds to its own copy of the state. */
   "/state": ({ scope, send }) => {

@@ -55,6 +55,15 @@ function completeness(runtime: RuntimeName, shared: () => Promise<Server>): void
     client.close();
   });
 
+  test(`${runtime}: bytes are plain arrays, in front of a body too, and in it`, async () => {
+    const client = await RawClient.connect((await shared()).address);
+    for (const body of ["", "hello", "x".repeat(100_000)]) {
+      await client.send(`POST /scope?a HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      assert.equal((JSON.parse(text(await client.response())) as ShownScope).bytes, true, `${body.length} bytes`);
+    }
+    client.close();
+  });
+
   test(`${runtime}: the path is decoded as UTF-8, the raw path is not`, async () => {
     const scope = await scopeOf(await shared(), "/sc%6Fpe?%C3%A9");
     assert.equal(scope.path, "/scope");
