@@ -31,6 +31,7 @@ const KEY_BYTES = 4;
 const OPCODE = 0x0f;
 /** A 64-bit length must exceed this (section 5.2: the minimal number of bytes). */
 const GREATEST_16 = 0xffff;
+const MOST_INT32 = 0x7fffffff;
 const TWO_TO_32 = 0x1_0000_0000;
 const SIGN_32 = 0x8000_0000;
 
@@ -125,8 +126,10 @@ export class FrameHead {
     const high = ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
     const low = ((bytes[at + 4] << 24) | (bytes[at + 5] << 16) | (bytes[at + 6] << 8) | bytes[at + 7]) >>> 0;
     if (high >= SIGN_32) return this.#refuse(BAD_LENGTH);
+    // A product with 2^32 is a floating-point number to the engines, and so would all positions be that follow from it, in
+    // loops over bytes too: those of small frames took twice as long once a frame of 64 KB had come.
     // Above 2^53 this is not exact, and far above every limit.
-    const length = high * TWO_TO_32 + low;
+    const length = high === 0 && low <= MOST_INT32 ? low | 0 : high * TWO_TO_32 + low;
     return length <= GREATEST_16 ? this.#refuse(LENGTH_NOT_MINIMAL) : length;
   }
 
