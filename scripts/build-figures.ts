@@ -4,10 +4,12 @@
  *
  *   npm run build:figures -- [rounds]
  */
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { revisionText } from "../bench/load/revision.ts";
+import { PlainError } from "../src/runtime/types.ts";
 import { ROOT } from "./build/program.ts";
 import { residentBytes, start } from "./build/start.ts";
 
@@ -33,14 +35,26 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** When a file that goes into the executable was last written. */
+function sourcesWrittenMs(): number {
+  const source = join(ROOT, "src");
+  const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+  return Math.max(...files.map((name) => statSync(join(source, name)).mtimeMs));
+}
+
+/** @throws PlainError where an executable is older than the sources: the figures would be those of another commit */
 function subjects(): Subject[] {
+  const writtenMs = sourcesWrittenMs();
   const source = ["--no-env-file", join(ROOT, "src", "cli", "main.ts")];
   const all: Subject[] = [
     { name: "`bun src/cli/main.ts`", command: [process.execPath, ...source], sizeBytes: undefined },
   ];
   for (const name of ["ringcorn", "ringcorn-deno"]) {
     const path = join(ROOT, "dist", name);
-    if (existsSync(path)) all.unshift({ name: `\`dist/${name}\``, command: [path], sizeBytes: statSync(path).size });
+    if (!existsSync(path)) continue;
+    const { mtimeMs, size } = statSync(path);
+    if (mtimeMs < writtenMs) throw new PlainError(`dist/${name} is older than src/: build it again, or remove it.`);
+    all.unshift({ name: `\`dist/${name}\``, command: [path], sizeBytes: size });
   }
   return all;
 }
@@ -71,14 +85,19 @@ async function main(rounds: number): Promise<void> {
       "|---|---|---|---|",
       ...lines,
       "",
-      `Medians of ${rounds} starts each. ${machine}.`,
+      `Medians of ${rounds} starts each, ${revisionText()}. ${machine}.`,
       "",
     ].join("\n"),
   );
 }
 
 const rounds = Number(process.argv[2] ?? ROUNDS);
-if (!Number.isInteger(rounds) || rounds < 1) {
-  process.stderr.write("Error: the number of rounds must be a whole number from 1.\n");
+try {
+  if (!Number.isInteger(rounds) || rounds < 1)
+    throw new PlainError("The number of rounds must be a whole number from 1.");
+  await main(rounds);
+} catch (error) {
+  if (!(error instanceof PlainError)) throw error;
+  process.stderr.write(`Error: ${error.message}\n`);
   process.exitCode = 1;
-} else await main(rounds);
+}

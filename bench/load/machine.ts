@@ -1,11 +1,11 @@
 /**
  * Which cores the server and the load generator get, and a description of the machine for the report.
  */
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { arch, loadavg, release, totalmem, type } from "node:os";
 import { PlainError } from "../../src/runtime/types.ts";
-import { type ProgramName, programs, ROOT, version } from "./programs.ts";
+import { type ProgramName, programs, version } from "./programs.ts";
+import { revision } from "./revision.ts";
 import type { Machine } from "./types.ts";
 
 /** Parses the kernel's list format, such as "0-3,6". */
@@ -94,18 +94,6 @@ function siblingsOf(cpu: number): number[] {
 function cpuModel(): string {
   const text = readFileSync("/proc/cpuinfo", "latin1");
   return /^model name\s*:\s*(.+)$/m.exec(text)?.[1] ?? /^Model\s*:\s*(.+)$/m.exec(text)?.[1] ?? "unknown";
-}
-
-function revision(): string {
-  try {
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], {
-      cwd: ROOT,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    }).trim();
-  } catch {
-    return "unknown";
-  }
 }
 
 /** @param cpus the value of `--cpus`, if given */
