@@ -38,7 +38,7 @@ function median(values: readonly number[]): number {
 /** When a file that goes into the executable was last written. */
 function sourcesWrittenMs(): number {
   const source = join(ROOT, "src");
-  const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+  const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((name) => /\.(ts|py)$/.test(name));
   return Math.max(...files.map((name) => statSync(join(source, name)).mtimeMs));
 }
 

@@ -1,5 +1,5 @@
 /** What an executable is made of: the command, the application that is baked in, and `ringcorn` for both. */
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BunPlugin } from "bun";
@@ -9,6 +9,9 @@ import { PlainError } from "../../src/runtime/types.ts";
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const LIBRARY = join(ROOT, "src", "index.ts");
 const COMMAND = join(ROOT, "src", "cli", "main.ts");
+/** The worker's Python modules, and the module that says where they are. */
+const WORKER = join(ROOT, "src", "python");
+const WORKER_SOURCES = join(WORKER, "sources.ts");
 /** Exists in the bundler's memory only. */
 const BAKED_COMMAND = join(ROOT, "src", "cli", "baked.ts");
 
@@ -31,12 +34,14 @@ export interface Program {
 
 /**
  * The application that `./app.ts` or `./app.ts:name` names.
- * @throws PlainError when there is no such file
+ * @throws PlainError when there is no such file, or it is Python's
  */
 export function bakedApp(target: string, factory: boolean): BakedApp {
   const isFile = (path: string): boolean => existsSync(path) && statSync(path).isFile();
   const { path, name } = isFile(resolve(target)) ? { path: target, name: undefined } : splitTarget(target);
   const file = resolve(path);
+  if (file.endsWith(".py"))
+    throw new PlainError("An application of Python's can't be baked in; name it on the executable's command line.");
   if (!isFile(file))
     throw new PlainError(`There is no application file ${path}; give the path of a module such as ./app.ts.`);
   return {
@@ -73,8 +78,16 @@ const provideLibrary: BunPlugin = {
   },
 };
 
+/** The modules as texts: Python can open no file that lies within an executable. */
+function workerSources(): string {
+  const names = readdirSync(WORKER).filter((name) => name.endsWith(".py"));
+  const texts = Object.fromEntries(names.map((name) => [name, readFileSync(join(WORKER, name), "utf8")]));
+  return `export const WORKER_SOURCES = ${JSON.stringify(texts)};\n`;
+}
+
 export function programOf(app: BakedApp | undefined): Program {
   const plugins = [provideLibrary];
-  if (app === undefined) return { entrypoints: [COMMAND], files: {}, plugins };
-  return { entrypoints: [BAKED_COMMAND], files: { [BAKED_COMMAND]: bakedCommand(app) }, plugins };
+  const files = { [WORKER_SOURCES]: workerSources() };
+  if (app === undefined) return { entrypoints: [COMMAND], files, plugins };
+  return { entrypoints: [BAKED_COMMAND], files: { ...files, [BAKED_COMMAND]: bakedCommand(app) }, plugins };
 }

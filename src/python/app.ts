@@ -7,11 +7,13 @@ import { PlainError, type Runtime } from "../runtime/types.ts";
 import { AsgiCall } from "./asgi-call.ts";
 import { AsgiSocketCall } from "./asgi-socket-call.ts";
 import { DEFAULT_QUEUE_LENGTH, DEFAULT_WORKER_TIMEOUT_MS } from "./defaults.ts";
+import { workerStart } from "./embedded.ts";
 import { Exchange } from "./exchange.ts";
 import { type PoolOptions, WorkerPool } from "./pool.ts";
 import { findPython } from "./python.ts";
 import type { WorkerFacts, WorkerSettings } from "./settings.ts";
 import { SocketExchange } from "./socket.ts";
+import { WORKER_SOURCES } from "./sources.ts";
 
 export interface PythonOptions extends WorkerSettings, Partial<Omit<PoolOptions, "command" | "settings" | "workers">> {
   /** Path or name of the Python program; undefined: see `findPython`. */
@@ -29,7 +31,10 @@ export interface PythonApp {
 const DEFAULT_GRACEFUL_MS = 30_000;
 const WORKER_SCRIPT = new URL("./worker.py", import.meta.url);
 
-type AppRuntime = Pick<Runtime, "defer" | "now" | "readTextFile" | "env" | "fileExists" | "resolvePath" | "cwd">;
+type AppRuntime = Pick<
+  Runtime,
+  "defer" | "now" | "readTextFile" | "env" | "fileExists" | "resolvePath" | "cwd" | "selfCommand"
+>;
 
 /**
  * Starts the workers and waits until one is ready.
@@ -37,8 +42,9 @@ type AppRuntime = Pick<Runtime, "defer" | "now" | "readTextFile" | "env" | "file
  */
 export async function startPythonApp(runtime: AppRuntime, logger: Logger, options: PythonOptions): Promise<PythonApp> {
   const { python, ...others } = options;
+  const { args, spawn } = workerStart(WORKER_SCRIPT, WORKER_SOURCES, runtime.selfCommand()[0]);
   const pool = new WorkerPool(runtime, logger, {
-    command: [findPython(runtime, python), decodeURIComponent(WORKER_SCRIPT.pathname)],
+    command: [findPython(runtime, python), ...args],
     env: others.env ?? (() => childEnvironment(runtime.env())),
     settings: settingsOf(options),
     workers: others.workers ?? 1,
@@ -51,7 +57,7 @@ export async function startPythonApp(runtime: AppRuntime, logger: Logger, option
     maxRssBytes: others.maxRssBytes ?? 0,
     lifetimeMs: others.lifetimeMs ?? 0,
     reload: others.reload ?? false,
-    spawn: others.spawn,
+    spawn: others.spawn ?? spawn,
   });
   let facts: WorkerFacts | undefined;
   try {

@@ -24,7 +24,9 @@ type Check =
   | { readonly reason: string };
 
 const serves: Check = { serves: true };
-const built: Check = { reason: "test/integration/build.test.ts builds, and starts what was built" };
+const built: Check = {
+  reason: "test/integration/build.test.ts and build-python.test.ts build, and start what was built",
+};
 const DEMO = "bun run serve";
 
 const CHECKS: Readonly<Record<string, Check>> = {
@@ -95,6 +97,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "npm run build -- ./app.ts --outfile dist/my-app": built,
   "dist/ringcorn ./app.ts --port 9000": built,
   "dist/ringcorn ./app.ts --port 9000 --workers 4": built,
+  "dist/ringcorn main:app --port 9000": built,
   "dist/my-app --port 9000": built,
   "DENORT_BIN=/opt/deno/denort npm run build:deno": built,
   "npm run build && npm run build:figures": {

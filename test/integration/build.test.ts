@@ -5,7 +5,8 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { bundleForDeno } from "../../scripts/build/compile.ts";
 import { bakedApp, programOf } from "../../scripts/build/program.ts";
-import { Program } from "../harness/program.ts";
+import { builtAt, npm, type Options, run, servingFrom } from "../harness/executable.ts";
+import type { Program } from "../harness/program.ts";
 import { onEach, ROOT, serveCommand } from "../harness/server.ts";
 import { appText, fresh, gone, Site, whoAnswers } from "../harness/site.ts";
 import { until } from "../harness/wait.ts";
@@ -29,59 +30,15 @@ function answering(expression: string, head = ""): string {
   return appText("", head).replace(/const text = .*;/, `const text = String(${expression});`);
 }
 
-interface Run {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function run(command: readonly string[], env: Record<string, string> = {}, cwd = ROOT): Promise<Run> {
-  const program = new Program(command, { env, cwd });
-  program.finish();
-  const code = await program.exit();
-  return { code, stdout: program.stdout, stderr: program.stderr };
-}
-
-/** Runs an npm script as a user does. */
-function npm(script: string, args: readonly string[], env: Record<string, string> = {}): Promise<Run> {
-  return run(["npm", "run", "-s", script, "--", ...args], env);
-}
-
-/** Builds once for all tests that ask for it. */
-function built(name: string, args: readonly string[], script = "build"): () => Promise<string> {
-  let made: Promise<string> | undefined;
-  const make = async (): Promise<string> => {
-    const outfile = site.path(`out/${name}`);
-    const { code, stdout, stderr } = await npm(script, [...args, "--outfile", outfile]);
-    assert.equal(code, 0, stderr);
-    assert.match(stdout, /: \d+\.\d MB, started and asked\n$/);
-    return outfile;
-  };
-  return () => (made ??= make());
-}
-
+const built = (name: string, args: readonly string[], script = "build") =>
+  builtAt(site.path(`out/${name}`), args, script);
 const executable = built("ringcorn", []);
 
-interface Options {
-  readonly env?: Readonly<Record<string, string>>;
-  readonly cwd?: string;
-}
-
-/** Starts a server, hands over its port, and sees it end by SIGTERM with 0. */
-async function serving(
+const serving = (
   command: readonly string[],
   use: (port: number, program: Program) => Promise<void>,
-  options: Options = {},
-): Promise<void> {
-  const program = new Program([...command, "--port", "0"], { cwd: site.directory, ...options });
-  try {
-    const [, port] = await program.sees(/http:\/\/127\.0\.0\.1:(\d+)/);
-    await use(Number(port), program);
-    assert.equal(await program.stop(), 0);
-  } finally {
-    program.process.kill("SIGKILL");
-  }
-}
+  options?: Options,
+) => servingFrom(command, use, { cwd: site.directory, ...options });
 
 /** The process ids of two workers. */
 async function twoWorkers(port: number): Promise<Set<number>> {
@@ -248,6 +205,7 @@ test("build: --no-start builds an application that can't be started yet; then it
 
 for (const [args, message] of [
   [["missing.ts"], /^Error: There is no application file missing\.ts; [^\n]+\n$/],
+  [["main.py"], /^Error: An application of Python's can't be baked in; name it on the executable's command line\.\n$/],
   [["--outfil", "x"], /^Error: [^\n]*--outfil[^\n]*usage: npm run build [^\n]+\n$/],
 ] as const) {
   test(`build: ${args.join(" ")}: one sentence, exit code 1`, async () => {
