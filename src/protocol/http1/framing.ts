@@ -36,6 +36,9 @@ import {
 
 /** Digits of 2^53 - 1: no longer number can be counted exactly. */
 const LENGTH_DIGITS_MAX = 16;
+/** So many make a number that the engines keep as an integer: only a longer one, which is rare, is put together. */
+const PLAIN_DIGITS = 9;
+const TEN_TO_PLAIN_DIGITS = 1e9;
 
 const HTAB = 0x09;
 const SP = 0x20;
@@ -110,15 +113,28 @@ function readLength(head: RequestHead, bytes: Uint8Array, at: number): Http1Erro
   const end = head.fields[at + 3];
   const digits = end - start;
   if (digits === 0 || digits > LENGTH_DIGITS_MAX || (digits > 1 && bytes[start] === 0x30)) return BAD_CONTENT_LENGTH;
+  const middle = end - PLAIN_DIGITS;
+  const low = readDigits(bytes, Math.max(start, middle), end);
+  if (low < 0) return BAD_CONTENT_LENGTH;
+  if (middle <= start) head.contentLength = low;
+  else {
+    const high = readDigits(bytes, start, middle);
+    const value = high * TEN_TO_PLAIN_DIGITS + low;
+    if (high < 0 || value > Number.MAX_SAFE_INTEGER) return BAD_CONTENT_LENGTH;
+    head.contentLength = value;
+  }
+  head.hasBody = head.contentLength > 0;
+  return undefined;
+}
+
+/** The number in at most PLAIN_DIGITS digits; -1 for anything else. */
+function readDigits(bytes: Uint8Array, start: number, end: number): number {
   let value = 0;
   for (let p = start; p < end; p++) {
-    if ((CLASS[bytes[p]] & DIGIT) === 0) return BAD_CONTENT_LENGTH;
+    if ((CLASS[bytes[p]] & DIGIT) === 0) return -1;
     value = value * 10 + (bytes[p] - 0x30);
   }
-  if (value > Number.MAX_SAFE_INTEGER) return BAD_CONTENT_LENGTH;
-  head.contentLength = value;
-  head.hasBody = value > 0;
-  return undefined;
+  return value;
 }
 
 function readCoding(head: RequestHead, bytes: Uint8Array, at: number, lines: number): Http1Error | undefined {

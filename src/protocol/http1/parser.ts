@@ -247,7 +247,9 @@ export class Http1Parser extends RequestHead {
   #readContent(): number {
     const available = this.limit - this.position;
     if (available === 0) return NEED_DATA;
-    const count = Math.min(available, this.#remaining);
+    // What remains may be more than the engines keep as an integer. A position that follows from that would be a
+    // floating-point number to them, and so would all positions be from then on, those of small requests too.
+    const count = Math.min(available, this.#remaining) | 0;
     this.bodyStart = this.position;
     this.bodyEnd = this.position + count;
     this.position = this.bodyEnd;
