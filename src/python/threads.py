@@ -43,7 +43,7 @@ class Pool:
         for number in range(self.count):
             name = f"ringcorn-wsgi-{number}"
             threading.Thread(target=self._serve, name=name, daemon=True).start()
-        threading.Thread(target=self._watch, name="ringcorn-wsgi-output", daemon=True).start()
+        threading.Thread(target=self._watch, name="ringcorn-output", daemon=True).start()
 
     def start(self, request_id, flags, scope):
         """Has a request run. For the loop's thread."""
