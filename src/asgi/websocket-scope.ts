@@ -23,22 +23,11 @@ export function webSocketScope(scope: HttpScope, subprotocols: readonly string[]
     raw_path: new Uint8Array(scope.raw_path),
     query_string: new Uint8Array(scope.query_string),
     root_path: scope.root_path,
-    headers: headers instanceof HeaderList ? ownCopy(headers) : headers,
+    headers: headers instanceof HeaderList ? headers.alone() : headers,
     client: scope.client,
     server: scope.server,
     subprotocols,
     state: scope.state,
     extensions: WEBSOCKET_EXTENSIONS,
   };
-}
-
-function ownCopy(headers: HeaderList): HeaderList {
-  const lines = headers.lines();
-  if (lines === null) {
-    // A target in absolute form: the pairs have memory of their own.
-    headers.pairs();
-    return headers;
-  }
-  const { bytes, start, end } = lines;
-  return new HeaderList(new Uint8Array(bytes.subarray(start, end)), 0, end - start);
 }

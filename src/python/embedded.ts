@@ -22,7 +22,7 @@ type Spawn = (options: SpawnStreamOptions) => StreamChild;
 export interface WorkerStart {
   /** What follows the Python program on its command line. */
   readonly args: readonly string[];
-  /** Undefined: as any child with a stream. */
+  /** Undefined: the usual one. */
   readonly spawn: Spawn | undefined;
 }
 

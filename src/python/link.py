@@ -88,14 +88,10 @@ class Outlet:
         """Queues a record that leaves with the next ones, or with `write`. From any thread."""
         self._queue.append(record)
 
-    def write(self):
-        """Writes what is queued. From any thread."""
-        self._write()
-
     def put_now(self, record, control=False):
         """Writes a record at once, from any thread."""
         (self._control if control else self._queue).append(record)
-        self._write()
+        self.write()
 
     def hold(self):
         """What is put from here on leaves with `release`. Returns whether it would have left at another time."""
@@ -117,7 +113,7 @@ class Outlet:
         self._scheduled = False
         self._pending = 0
         if not self.blocked:
-            self._write()
+            self.write()
 
     def _gather(self):
         """What is to be written, as few parts."""
@@ -142,8 +138,8 @@ class Outlet:
             parts.append(small[0] if len(small) == 1 else b"".join(small))
         return parts
 
-    def _write(self):
-        """Writes what is queued, or leaves it to the thread that is writing."""
+    def write(self):
+        """Writes what is queued, or leaves it to the thread that is writing. From any thread."""
         lock = self._lock
         while lock.acquire(False):
             try:
@@ -199,7 +195,7 @@ class Outlet:
         self.loop.add_writer(self.sock.fileno(), self._writable)
 
     def _writable(self):
-        self._write()
+        self.write()
         if self.blocked and not self.dead:
             return
         self.loop.remove_writer(self.sock.fileno())

@@ -14,15 +14,15 @@ const space = fc.stringMatching(/^[ \t]{0,3}$/);
 const value = fc.stringMatching(/^(?:[!-~](?:[ -~\t]{0,80}[!-~])?)?$/);
 const line = fc.tuple(name, space, value, space);
 
-for (const arraysAreCheap of [true, false]) {
-  const how = arraysAreCheap ? "arrays" : "views";
+for (const copyCostsLess of [true, false]) {
+  const how = copyCostsLess ? "arrays" : "views";
   test(`${how}: names lowercased, values without white space around them, in order`, () => {
     fc.assert(
       fc.property(fc.array(line, { maxLength: 12 }), fc.nat(5), (lines, before) => {
         const text = lines.map(([field, left, content, right]) => `${field}:${left}${content}${right}\r\n`).join("");
         const bytes = encode(`${"x".repeat(before)}${text}\r\n`);
         const untouched = bytes.slice();
-        const pairs = splitFieldLines(bytes, before, bytes.length, arraysAreCheap);
+        const pairs = splitFieldLines(bytes, before, bytes.length, copyCostsLess);
         assert.deepEqual(
           shown(pairs),
           lines.map(([field, , content]) => [field.toLowerCase(), content]),
@@ -36,7 +36,7 @@ for (const arraysAreCheap of [true, false]) {
     const bytes = encode("Host: a\r\nX-One: first\r\nX-Two: second\r\n\r\nGET /next");
     const end = bytes.length - "GET /next".length;
     const untouched = bytes.slice();
-    const headers = new HeaderList(bytes, 0, end, null, arraysAreCheap);
+    const headers = new HeaderList(bytes, 0, end, null, copyCostsLess);
     const pairs = headers.pairs();
     for (const part of pairs[1]) {
       assert.equal(part.constructor, Uint8Array);

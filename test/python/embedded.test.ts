@@ -90,7 +90,7 @@ test("a stream that ends meanwhile takes nothing, and the rest reaches the child
   assert.deepEqual(child.calls, ["SIGKILL", "close"]);
 });
 
-test("from its file a worker is started as any child is", () => {
+test("from its file a worker is started the usual way", () => {
   const start = workerStart(new URL("file:///a%20b/worker.py"), undefined, "/x");
   assert.deepEqual(start, { args: ["/a b/worker.py"], spawn: undefined });
 });

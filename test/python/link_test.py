@@ -238,7 +238,7 @@ class Writing(unittest.TestCase):
             self.assertTrue(bench.outlet.blocked)
             self.assertEqual(b"".join(sent), wire.record(wire.RESPONSE, 1, 1, GENERATION, b"x" * 8)[:10])
             room[0] = 1 << 20
-            bench.outlet._write()
+            bench.outlet.write()
             found, used = wire.records(b"".join(sent))
             self.assertEqual([rid for _, _, rid, _, _ in found], [1, 2, 3, 4, 5])
             self.assertEqual(used, len(b"".join(sent)))

@@ -234,7 +234,7 @@ for (const vector of vectors.scopes) {
       return `${upper}:\t ${String.fromCharCode(...value)} \r\n`;
     });
     const bytes = latin1(`before${lines.join("")}\r\nbehind`);
-    const headers = new HeaderList(bytes, 6, bytes.length - 6);
+    const headers = new HeaderList(bytes, 6, bytes.length - 6, null, true);
     const raw = { raw_path: latin1(vector.raw_path), query_string: latin1(vector.query_string) };
     putScope(out, { ...vector, ...raw, headers } as unknown as HttpScope);
     assert.equal(hexOf(out.bytes.subarray(wire.HEADER_BYTES, out.length)), vector.marshal);
