@@ -8,6 +8,13 @@ export const BUFFER_MAX_BYTES = 64 * 1024;
 /** Few sizes, so that arrays can be used again by others. */
 const GROWTH = 4;
 
+/**
+ * Arrays of the greatest size that have done their service are kept for the next response that needs one, up to so many:
+ * a fresh one has to be cleared, and its pages found, which costs more than to copy a file into it.
+ */
+const MOST_SPARES = 32;
+const spares: Uint8Array[] = [];
+
 /** Up to this length a loop is faster than `set`. */
 const LOOP_BYTES = 20;
 
@@ -46,7 +53,7 @@ export class OutBuffer {
     if (need > BUFFER_MAX_BYTES) return false;
     let size = this.bytes.length;
     while (size < need) size *= GROWTH;
-    const grown = offPage(size);
+    const grown = (size === BUFFER_MAX_BYTES ? spares.pop() : undefined) ?? offPage(size);
     grown.set(this.bytes.subarray(0, this.end));
     this.bytes = grown;
     return true;
@@ -105,7 +112,10 @@ export class OutBuffer {
   /** Gives memory beyond the initial size back before a long rest in the pool. */
   shrink(): void {
     this.clear();
-    if (this.bytes.length > BUFFER_MAX_BYTES / 2) this.bytes = offPage(BUFFER_INITIAL_BYTES);
+    const { bytes } = this;
+    if (bytes.length <= BUFFER_MAX_BYTES / 2) return;
+    if (bytes.length === BUFFER_MAX_BYTES && spares.length < MOST_SPARES) spares.push(bytes);
+    this.bytes = offPage(BUFFER_INITIAL_BYTES);
   }
 
   #compact(): void {

@@ -69,3 +69,20 @@ test("it begins small and grows no further than it may", () => {
   assert.equal(out.ensure(BUFFER_MAX_BYTES + 1), false);
   assert.equal(out.bytes.length, BUFFER_MAX_BYTES);
 });
+
+test("an array of the greatest size goes on to the next that needs one, and to one only", () => {
+  const first = new OutBuffer();
+  first.ensure(BUFFER_MAX_BYTES);
+  const array = first.bytes;
+  first.append(new Uint8Array(40_000).fill(1), 0, 40_000);
+  first.shrink();
+  assert.equal(first.bytes.length, BUFFER_INITIAL_BYTES);
+  const [second, third] = [new OutBuffer(), new OutBuffer()];
+  second.append(Uint8Array.of(7, 8, 9), 0, 3);
+  second.commit();
+  second.ensure(BUFFER_MAX_BYTES - 3);
+  third.ensure(BUFFER_MAX_BYTES);
+  assert.equal(second.bytes, array);
+  assert.notEqual(third.bytes, array);
+  assert.deepEqual([...second.bytes.subarray(second.start, second.end)], [7, 8, 9]);
+});
