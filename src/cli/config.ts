@@ -12,6 +12,8 @@ export interface CommandConfig {
   readonly workers: number;
   /** Server processes in front of a Python application's workers; AUTO: as many as those need. */
   readonly fronts: number;
+  /** Each front with its workers, or each process of a TypeScript application, keeps to cores of its own. */
+  readonly pin: boolean;
   /** Start again when a file changes. */
   readonly reload: boolean;
   /** Directories to watch; none given: the application directory. */
@@ -66,6 +68,7 @@ export const MOST_WORKERS = 1024;
 export const DEFAULT_COMMAND: CommandConfig = {
   workers: 1,
   fronts: 1,
+  pin: false,
   reload: false,
   reloadDirs: [],
   reloadIncludes: ["*.ts", "*.tsx", "*.js", "*.jsx", "*.mjs", "*.json", "*.py"],

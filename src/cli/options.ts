@@ -138,7 +138,13 @@ function processRows(): OptionRow[] {
       "fronts",
       "fronts",
       kinds.countOrAuto(MOST_WORKERS),
-      "Server processes that share a Python application's workers; auto one for each four of them.",
+      "Server processes that share a Python application's workers; auto one for each four of them, with --pin for each core.",
+    ),
+    option(
+      "pin",
+      "pin",
+      kinds.toggle,
+      "Keep each front with its workers, or each process of a TypeScript application, on cores of its own. Linux only.",
     ),
     option("maxRequests", "limit-max-requests", count, "Replace a worker after this many requests; 0 never."),
     option(

@@ -4,7 +4,8 @@ import { UsageError } from "./resolve.ts";
 
 /**
  * `--fronts auto`: one for so many workers. For a route of FastAPI that does nothing, a front takes a third to a half of
- * the time that a worker takes, and less for each request the busier it is; for what asks a database, hardly any.
+ * the time that a worker takes, and less for each request the busier it is; for what asks a database, hardly any. With
+ * `--pin` one for each core: a front and a worker that share a core need no other to be woken.
  */
 export const WORKERS_PER_FRONT = 4;
 
@@ -15,7 +16,8 @@ export const WORKERS_PER_FRONT = 4;
 export function decideProcesses(config: Config, isPython: boolean, cores: number): Config {
   const { command, server } = config;
   const workers = command.workers === AUTO ? Math.max(cores, command.fronts) : command.workers;
-  const asked = command.fronts === AUTO ? Math.ceil(workers / WORKERS_PER_FRONT) : command.fronts;
+  const enough = command.pin ? Math.min(workers, cores) : Math.ceil(workers / WORKERS_PER_FRONT);
+  const asked = command.fronts === AUTO ? enough : command.fronts;
   const fronts = isPython && !command.reload ? asked : 1;
   if (fronts > workers) {
     throw new UsageError(`--fronts ${fronts} needs as many workers; add --workers ${fronts} or more.`);
@@ -44,7 +46,9 @@ export function needsSupervisor({ command }: Config, isPython: boolean): boolean
 /** Options that this kind of application, or this way to serve it, leaves without effect. */
 export function processAdvice({ command }: Config, isPython: boolean): string[] {
   if (isPython) {
-    return command.reload && command.fronts > 1 ? ["--fronts has no effect with --reload: one front serves."] : [];
+    if (command.reload && command.fronts > 1) return ["--fronts has no effect with --reload: one front serves."];
+    const alone = command.pin && (command.fronts === 1 || command.reload);
+    return alone ? ["--pin has no effect with one front: add --fronts auto."] : [];
   }
   const given = (
     [
@@ -55,5 +59,7 @@ export function processAdvice({ command }: Config, isPython: boolean): string[] 
       ["--limit-queue", "queueLength"],
     ] as const
   ).filter(([, field]) => command[field] !== DEFAULT_COMMAND[field]);
-  return given.map(([option]) => `${option} has an effect with Python applications only.`);
+  const advice = given.map(([option]) => `${option} has an effect with Python applications only.`);
+  if (command.pin && command.workers === 1) advice.push("--pin has no effect with one process: add --workers auto.");
+  return advice;
 }

@@ -11,6 +11,7 @@ import type { ServerOptions } from "../server/options.ts";
 import { startServer } from "../server/server.ts";
 import type { Bind, Handover } from "../supervise/messages.ts";
 import { PARENT_GONE, wantsParentWatch, watchParent } from "../supervise/parent.ts";
+import { pinning } from "../supervise/pinning.ts";
 import { onStopSignals, STOPPING } from "../supervise/signals.ts";
 import { supervise } from "../supervise/supervisor.ts";
 import { failureText, runWorker } from "../supervise/worker.ts";
@@ -191,6 +192,8 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
 export function serveSupervised(context: ServeContext, argv: readonly string[]): Promise<number> {
   const { runtime, config, logger } = context;
   const { command, server } = config;
+  // A Python application's processes are fronts, and each has its own workers.
+  const processes = context.python === undefined ? command.workers : command.fronts;
   const options = {
     command: [...runtime.selfCommand(), ...argv],
     // As they were given: the workers read the environment file themselves, also after it has changed.
@@ -198,9 +201,9 @@ export function serveSupervised(context: ServeContext, argv: readonly string[]):
     host: server.host,
     port: server.port,
     uds: server.uds,
-    // A Python application's processes are fronts, and each has its own workers.
-    workers: context.python === undefined ? command.workers : command.fronts,
+    workers: processes,
     shares: context.python === undefined ? undefined : sharesOf(command.workers, command.fronts),
+    prefix: command.pin ? pinning(runtime, processes) : undefined,
     watch: command.reload ? watchOptions(runtime, config) : undefined,
     gracefulTimeoutMs: server.gracefulTimeoutMs,
     exitWithParent: wantsParentWatch(command.exitWithParent, runtime.env()),

@@ -24,6 +24,8 @@ export interface SuperviseOptions {
   readonly workers: number;
   /** Where the workers are fronts of a Python application: how many workers each of them has. */
   readonly shares: readonly number[] | undefined;
+  /** What stands before the command of the process at a place, from 0. */
+  readonly prefix: ((place: number) => readonly string[]) | undefined;
   /** What to watch with --reload. */
   readonly watch: WatchOptions | undefined;
   readonly gracefulTimeoutMs: number;
@@ -73,6 +75,7 @@ class Processes {
 
   spawn(
     id: number,
+    slot: number,
     bind: Bind,
     workers: number | undefined,
     told: (message: FromWorker) => void,
@@ -81,7 +84,7 @@ class Processes {
     let child: Child;
     try {
       child = this.runtime.spawn({
-        command: this.options.command,
+        command: [...(this.options.prefix?.(slot) ?? []), ...this.options.command],
         env: this.environment,
         onMessage: (raw) => {
           const message = asFromWorker(raw);
@@ -221,6 +224,7 @@ export async function supervise(
       };
       return processes.spawn(
         id,
+        slot,
         bind,
         fronts?.share(slot),
         (message) => receive(fleet, fronts, id, slot, message),

@@ -28,6 +28,9 @@ const PYTHON: readonly (readonly [string, number, string])[] = [
   ["main:app --workers auto --fronts 3", 2, "3 3 supervised"],
   ["main:app --workers 9 --fronts auto", 1, "3 9 supervised"],
   ["main:app --workers 4 --fronts 2", 8, "2 4 supervised"],
+  ["main:app --workers auto --fronts auto --pin", 4, "4 4 supervised"],
+  ["main:app --workers 2 --fronts auto --pin", 4, "2 2 supervised"],
+  ["main:app --workers 8 --fronts auto --pin", 4, "4 8 supervised"],
   ["main:app --workers 4 --fronts 2 --reload", 8, "1 4"],
   ["main:app --reload --limit-max-requests 9", 8, "1 1"],
   ["main:app --workers 4 --uds x.sock", 8, "1 4"],
@@ -74,4 +77,8 @@ test("advice on options without effect", () => {
     /^--limit-max-rss has an effect with Python/,
   );
   assert.match(processAdvice(configOf("main:app --fronts 2 --workers 2 --reload"), true)[0], /no effect with --reload/);
+  assert.deepEqual(processAdvice(configOf("main:app --fronts auto --workers 2 --pin"), true), []);
+  assert.match(processAdvice(configOf("main:app --workers 2 --pin"), true)[0], /^--pin has no effect with one front/);
+  assert.deepEqual(processAdvice(configOf("app.ts --workers auto --pin"), false), []);
+  assert.match(processAdvice(configOf("app.ts --pin"), false)[0], /^--pin has no effect with one process/);
 });
