@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { excerpt } from "./response.ts";
-import { ROOT, type RuntimeName } from "./server.ts";
+import { plainEnvironment, ROOT, type RuntimeName } from "./server.ts";
 import { within } from "./wait.ts";
 
 /** The command line that runs the TypeScript file `script` (from the tree's root) on `runtime`. */
@@ -41,7 +41,7 @@ export class Program {
     const [file, ...args] = command;
     this.process = spawn(file, args, {
       cwd: options.cwd ?? ROOT,
-      env: { ...process.env, NO_COLOR: "1", ...options.env },
+      env: { ...plainEnvironment(), ...options.env },
       stdio: "pipe",
       detached: options.group ?? false,
     });

@@ -39,6 +39,15 @@ export function testApp(name: string): string {
   return join(ROOT, "test", "apps", name);
 }
 
+/**
+ * The tests' environment without variables of Ringcorn's: what is set for whoever runs the tests is no option of the
+ * servers that they start, nor worth a warning.
+ */
+export function plainEnvironment(): Record<string, string | undefined> {
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("RINGCORN_"));
+  return { ...Object.fromEntries(own), NO_COLOR: "1" };
+}
+
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
@@ -56,9 +65,7 @@ export class Server {
 
   private constructor(runtime: RuntimeName, command: readonly string[], options: StartOptions) {
     this.runtime = runtime;
-    const env: Record<string, string | undefined> = { ...process.env, NO_COLOR: "1" };
-    for (const name of Object.keys(env)) if (name.startsWith("RINGCORN_")) delete env[name];
-    Object.assign(env, options.env);
+    const env = { ...plainEnvironment(), ...options.env };
     const [program, ...args] =
       options.shell === undefined ? command : ["sh", "-c", `${options.shell} exec "$@"`, "sh", ...command];
     this.process = spawn(program, args, { cwd: options.cwd ?? ROOT, env, stdio: ["ignore", "pipe", "pipe"] });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Program } from "../harness/program.ts";
 import { RawClient } from "../harness/raw.ts";
-import { ROOT, RUNTIMES, Server, withServer } from "../harness/server.ts";
+import { ROOT, RUNTIMES, Server, serveCommand, withServer } from "../harness/server.ts";
 import { appText, fresh, gone, runs, Site, whoAnswers } from "../harness/site.ts";
 import { until } from "../harness/wait.ts";
 
@@ -158,3 +158,18 @@ for (const [runner, command] of Object.entries(RUNNERS)) {
     });
   }
 }
+
+test("what is set for whoever runs these tests is no option of what they start, and no warning in it", async () => {
+  const strange = "RINGCORN_POTR";
+  process.env[strange] = "1";
+  try {
+    const named = new Program([...serveCommand("bun"), "missing.ts"]);
+    await named.exit();
+    assert.match(named.stderr, /^CRITICAL: There is no application file missing\.ts/);
+    const told = new Program([...serveCommand("bun"), "missing.ts"], { env: { [strange]: "1" } });
+    await told.exit();
+    assert.match(told.stderr, /^WARNING: +RINGCORN_POTR is no option's variable; did you mean RINGCORN_PORT\?\n/);
+  } finally {
+    delete process.env[strange];
+  }
+});

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { test } from "node:test";
 import { type Address, RawClient, request } from "../harness/raw.ts";
 import { field, text } from "../harness/response.ts";
-import { onEach, ROOT, Server, serveCommand, testApp, withServer } from "../harness/server.ts";
+import { onEach, plainEnvironment, ROOT, Server, serveCommand, testApp, withServer } from "../harness/server.ts";
 import { until, within } from "../harness/wait.ts";
 
 const APP = testApp("contract.ts");
@@ -216,7 +216,7 @@ onEach((runtime) => {
 test("npm run serve: SIGTERM to npm ends the server", async () => {
   const npm = spawn("npm", ["run", "serve", "--", APP, "--port", "0"], {
     cwd: ROOT,
-    env: { ...process.env, NO_COLOR: "1" },
+    env: plainEnvironment(),
     stdio: ["ignore", "pipe", "pipe"],
   });
   let said = "";
