@@ -37,9 +37,14 @@ const isAsgi = ({ app }: Workload) => app === "plain" || app === "fastapi" || ap
 export const peerWorkers = (site: Site) => String(site.workers ?? site.cores);
 
 /**
- * Ours has the front beside its workers. On one core they share it. See docs/benchmarks.md for how this was chosen.
+ * Ours has a front and a worker on each core, bound to it; where a row or a variant names the workers, one front beside
+ * them unless it names those too. See docs/benchmarks.md for how this was chosen.
  */
-const ourWorkers = (site: Site) => String(site.workers ?? site.cores);
+function ourProcesses({ workers, fronts, cores }: Site): string[] {
+  const count = fronts ?? (workers === undefined ? cores : 1);
+  const pin = count > 1 ? ["--pin"] : [];
+  return ["--workers", String(workers ?? cores), "--fronts", String(count), ...pin];
+}
 
 const python = (site: Site) => join(site.directory, "venv/bin/python");
 export const address = (site: Site) => `127.0.0.1:${site.port}`;
@@ -88,7 +93,6 @@ const RUNTIMES = {
 } as const;
 
 export function ours(runtime: "bun" | "deno", site: Site): Launch {
-  const fronts = site.fronts === undefined ? [] : ["--fronts", String(site.fronts)];
   const threads = isWsgi(site.workload) ? ["--threads", WSGI_THREADS] : [];
   return {
     command: [
@@ -96,7 +100,7 @@ export function ours(runtime: "bun" | "deno", site: Site): Launch {
       ...RUNTIMES[runtime],
       join(ROOT, "src/cli/main.ts"),
       TARGETS[site.workload.app],
-      ...["--app-dir", APPS, "--python", python(site), "--workers", ourWorkers(site), ...fronts, ...threads],
+      ...["--app-dir", APPS, "--python", python(site), ...ourProcesses(site), ...threads],
       ...["--host", "127.0.0.1", "--port", String(site.port), "--no-access-log", "--log-level", "warning"],
       ...["--no-exit-with-parent"],
     ],

@@ -47,12 +47,15 @@ export interface Selection {
   readonly against: readonly string[] | undefined;
 }
 
-/** Splits worth trying on so many cores: one worker fewer than cores, as many, one more; for ours also two fronts. */
+/**
+ * Splits worth trying on so many cores: one worker fewer than cores, as many, one more; for ours behind one front, and as
+ * many fronts as cores too.
+ */
 export function splitsFor(cores: number, ours: boolean): Split[] {
   const splits = [cores - 1, cores, cores + 1]
     .filter((workers) => workers > 0)
-    .map((workers): Split => ({ workers, fronts: undefined }));
-  return ours && cores > 1 ? [...splits, { workers: cores, fronts: 2 }] : splits;
+    .map((workers): Split => ({ workers, fronts: ours ? 1 : undefined }));
+  return ours && cores > 1 ? [...splits, { workers: cores, fronts: cores }] : splits;
 }
 
 /** `gunicorn` names gunicorn-asgi and gunicorn-gthread; `granian` names granian and granian-wsgi. */

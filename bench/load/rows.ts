@@ -280,7 +280,7 @@ async function rounds(context: BenchContext, row: Row, servers: readonly RowServ
 
 /**
  * Finds for each server the number of worker processes that answers most on these cores: one fewer than cores, as many,
- * one more, and for ours two fronts. What is found stands in the commands and the notes.
+ * one more, and for ours as many fronts as cores. What is found stands in the commands and the notes.
  */
 async function tune(context: BenchContext, row: Row, servers: readonly RowServer[]): Promise<RowServer[]> {
   const tuned: RowServer[] = [];

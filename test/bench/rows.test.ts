@@ -118,14 +118,26 @@ test("a variant has its own number of workers and fronts", () => {
   assert.equal(command[command.indexOf("--fronts") + 1], "2");
 });
 
+test("ours has a front and a worker on each core, bound to it, unless the row or a variant says otherwise", () => {
+  const [server] = serversOf(HELLO, { names: ["ringcorn-bun-python"], against: undefined });
+  const split = (cores: number, workers?: number, fronts?: number) => {
+    const { command } = server.launch({ workload: HELLO, port: 1, directory: "/nowhere", cores, workers, fronts });
+    return command.slice(command.indexOf("--workers") + 1, command.indexOf("--host")).join(" ");
+  };
+  assert.equal(split(1), "1 --fronts 1");
+  assert.equal(split(3), "3 --fronts 3 --pin");
+  assert.equal(split(2, 2), "2 --fronts 1");
+  assert.equal(split(2, 4, 2), "4 --fronts 2 --pin");
+});
+
 for (const wrong of ["granian*", "granian*0", "granian*2*2", "granian*x", "granian*2/"]) {
   test(`the variant ${wrong} is refused`, () => {
     assert.throws(() => parseVariant(wrong), /is no server/);
   });
 }
 
-test("splits are tried around the number of cores, two fronts for ours only", () => {
-  assert.deepEqual(splitsFor(1, true).map(splitText), ["1 worker", "2 workers"]);
+test("splits are tried around the number of cores, several fronts for ours only", () => {
+  assert.deepEqual(splitsFor(1, true).map(splitText), ["1 worker, 1 front", "2 workers, 1 front"]);
   assert.deepEqual(splitsFor(2, false).map(splitText), ["1 worker", "2 workers", "3 workers"]);
   assert.equal(splitsFor(2, true).map(splitText).at(-1), "2 workers, 2 fronts");
 });
