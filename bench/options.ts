@@ -33,7 +33,7 @@ export const OPTIONS = {
 export const HELP = `npm run bench -- [options]
 
   --only NAMES        suites to run, by name or beginning, separated by commas: micro, micro/parser, http, idle, memory,
-                      web, python, python/hello, scaling, python-scaling, websocket, python-websocket
+                      web, http1 (http and web), python, python/hello, scaling, python-scaling, websocket, python-websocket
   --servers IDS       servers to compare, separated by commas (--list names them); granian*2 is granian with two workers,
                       ringcorn-bun-python*4/2 Ringcorn with four that two fronts share
   --against PEERS     Ringcorn and these peers only, by name or beginning: uvicorn,granian
@@ -141,20 +141,24 @@ export function settingsFrom(values: SettingValues): Settings {
   };
 }
 
+/** Names of `--only` for several beginnings. */
+const FAMILIES: Readonly<Record<string, readonly string[]>> = { http1: ["http", "web"] };
+
 /**
- * The suites that `--only` names: each part is a whole name or a beginning up to a slash.
+ * The suites that `--only` names: each part is a whole name, a beginning up to a slash, or a family.
  * @throws PlainError when a part names nothing
  */
 export function chooseSuites(all: readonly string[], only: string | undefined): string[] {
   if (only === undefined) return [...all];
-  const parts = only.split(",").map((part) => part.trim());
+  const parts = only.split(",").flatMap((part) => FAMILIES[part.trim()] ?? [part.trim()]);
   const matches = (name: string, part: string) => name === part || name.startsWith(`${part}/`);
   for (const part of parts) {
     if (PLANNED_ROWS.some(({ name }) => matches(name, part))) {
       throw new PlainError(`"${part}" has its place in the suite, but is ${NOT_SPOKEN}: --list names such rows.`);
     }
     if (!all.some((name) => matches(name, part))) {
-      throw new PlainError(`There is no suite "${part}": choose from ${all.join(", ")}.`);
+      const families = [...new Set(all.map((name) => name.split("/")[0])), ...Object.keys(FAMILIES)];
+      throw new PlainError(`There is no suite "${part}": choose from ${families.join(", ")}; --list names their rows.`);
     }
   }
   return all.filter((name) => parts.some((part) => matches(name, part)));

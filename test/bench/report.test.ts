@@ -197,6 +197,7 @@ test("all suites run unless some are named", () => {
 test("suites are named wholly or by the part before the slash, in any order", () => {
   assert.deepEqual(chooseSuites(SUITES, "idle,http"), ["http/hello", "http/pipelined", "idle"]);
   assert.deepEqual(chooseSuites(SUITES, "http/hello"), ["http/hello"]);
+  assert.deepEqual(chooseSuites([...SUITES, "web/hello"], "http1"), ["http/hello", "http/pipelined", "web/hello"]);
 });
 
 test("an unknown suite is refused", () => {
