@@ -29,7 +29,7 @@ export interface PythonApp {
 }
 
 const DEFAULT_GRACEFUL_MS = 30_000;
-const WORKER_SCRIPT = new URL("./worker.py", import.meta.url);
+const WORKER_SCRIPT = new URL("./start.py", import.meta.url);
 
 type AppRuntime = Pick<
   Runtime,

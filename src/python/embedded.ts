@@ -9,10 +9,13 @@ import { type SpawnStreamOptions, type StreamChild, spawnStream } from "../runti
 const UNPACK = "unpack.py";
 /**
  * What `python -c` is given, short since lists of processes show it: runs the text that the stream holds up to a NUL, and
- * reads no byte more. `os` is there before the working directory can answer an import.
+ * reads no byte more. `os` is there before the working directory can answer an import. Which Python is too old, start.py
+ * tells; one that is too old for that lacks `set_blocking`.
  */
 const BOOTSTRAP =
-  '"ringcorn/worker.py"; import os, sys; os.set_blocking(3, True); ' +
+  '"ringcorn/start.py"; import os, sys; ' +
+  'hasattr(os, "set_blocking") or sys.exit("This Python is too old; take 3.9 or later, with --python."); ' +
+  "os.set_blocking(3, True); " +
   'exec(b"".join(iter(lambda: os.read(3, 1) or sys.exit(), b"\\0")))';
 const LENGTH_BYTES = 4;
 const UTF8 = new TextEncoder();
@@ -27,7 +30,7 @@ export interface WorkerStart {
 }
 
 /**
- * @param script the worker's file, where there are files
+ * @param script the file that starts the worker, where there are files
  * @param sources the modules' texts by file name, where there are none
  * @param executable what tracebacks name as the modules' folder: nothing can lie below a file
  */

@@ -1,8 +1,8 @@
 """The worker of a server that is one executable: its modules come over the stream, ahead of what they serve.
 
-`python -c` reads this text from the stream and runs it, with worker.py's arguments: nothing is a file. Behind it
+`python -c` reads this text from the stream and runs it, with start.py's arguments: nothing is a file. Behind it
 embedded.ts sends a length (u32, little-endian) and as many bytes of JSON: the other modules' texts by file name, and
-the folder that tracebacks show them in.
+the folder that tracebacks show them in. Older Pythons, back to 3.5, must be able to run this, as far as start.py.
 """
 
 import sys
@@ -44,7 +44,7 @@ class Sources:
     def find_spec(self, name, path=None, target=None):
         if not name.startswith(PACKAGE + ".") or self._file(name) not in self.texts:
             return None
-        spec = ModuleSpec(name, self, origin=f"{self.folder}/{self._file(name)}")
+        spec = ModuleSpec(name, self, origin=self.folder + "/" + self._file(name))
         spec.has_location = True
         return spec
 
@@ -60,16 +60,16 @@ class Sources:
 
 
 def main():
-    embedded = json.loads(take(int.from_bytes(take(4), "little")))
+    embedded = json.loads(take(int.from_bytes(take(4), "little")).decode())
     package = types.ModuleType(PACKAGE)
     package.__path__ = []
     sys.modules[PACKAGE] = package
     # Last: the application's own imports need not ask here first.
     sys.meta_path.append(Sources(embedded["folder"], embedded["modules"]))
-    sys.argv[0] = embedded["folder"] + "/worker.py"
-    from _ringcorn import worker
+    sys.argv[0] = embedded["folder"] + "/start.py"
+    from _ringcorn import start
 
-    return worker.main()
+    return start.main()
 
 
 if __name__ == "__main__":

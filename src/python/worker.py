@@ -1,6 +1,6 @@
 """A worker: serves one Python application over the stream that it inherits.
 
-Started by the front as `python worker.py` with a connected Unix stream as descriptor 3;
+Started by the front as `python start.py` with a connected Unix stream as descriptor 3;
 what it is to serve comes in the first record (HELLO). Standard library only, CPython
 3.9 and later. It leaves when the front says so, or when the stream ends.
 """
@@ -17,20 +17,10 @@ import sys
 import threading
 import time
 import traceback
-import types
+
+from . import beat, failures, lifespan, link, loops, target, wire
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-#: The modules beside this file, in a package whose name no application uses: `import
-#: asgi` or `import worker` in an application must find the application's own.
-PACKAGE = "_ringcorn"
-
-if PACKAGE not in sys.modules:
-    _package = types.ModuleType(PACKAGE)
-    _package.__path__ = [_HERE]
-    sys.modules[PACKAGE] = _package
-
-from _ringcorn import beat, failures, lifespan, link, loops, target, wire  # noqa: E402 (the path comes first)
-
 CHANNEL = 3
 #: What the stream takes before the front reads; the system may allow less. With the usual
 #: 208 KB every second turn of large answers would end in a wait for the front.
@@ -39,7 +29,6 @@ SEND_BYTES = 1024 * 1024
 KEPT_BYTES = 2 * 1024 * 1024
 #: After the stream's end: what the application's shutdown may take.
 LEAVE_SECONDS = 5.0
-OLDEST_PYTHON = (3, 9)
 
 
 def read_hello(sock):
@@ -49,7 +38,7 @@ def read_hello(sock):
         if len(data) >= wire.HEADER_BYTES:
             length, kind, _, _, generation = wire.HEADER.unpack_from(data)
             if kind != wire.HELLO:
-                raise SystemExit("worker.py is started by Ringcorn, not by hand.")
+                raise SystemExit("The worker is started by Ringcorn, not by hand.")
             if len(data) >= wire.HEADER_BYTES + length:
                 break
             wanted = wire.HEADER_BYTES + length - len(data)
@@ -175,7 +164,7 @@ class Worker:
         if interface == "asgi2":
             app = target.as_asgi3(app)
         elif interface == "wsgi":
-            from _ringcorn import threads, wsgi
+            from . import threads, wsgi
 
             self.wsgi = threads.Pool(self, app, settings.get("threads") or 0, wsgi.WsgiRequest)
         self.app = app
@@ -227,10 +216,6 @@ class Worker:
         # The last answers may still wait for the stream to take them.
         await self.outlet.drained()
         return 0 if problem is None else 1
-
-
-class TooOld(Exception):
-    """This Python lacks what the worker uses."""
 
 
 def configure_logging(path):
@@ -298,7 +283,7 @@ def main():
     warm_up(sys.argv)
     settings, generation = read_hello(sock)
     if settings.get("reload"):
-        from _ringcorn import bytecode
+        from . import bytecode
 
         bytecode.leave_out_what_is_new()
     # The folder of this file must not answer the application's imports.
@@ -307,13 +292,9 @@ def main():
     steady_output()
     failed = None
     try:
-        if sys.version_info < OLDEST_PYTHON:
-            raise TooOld()
         if settings.get("logConfig"):
             configure_logging(settings["logConfig"])
         loop, loop_name = loops.new_loop(settings.get("loop", "auto"))
-    except TooOld:
-        failed = f"{sys.executable} is Python {sys.version.split()[0]}; take 3.9 or later, with --python."
     except ImportError as error:
         failed = (
             f"{sys.executable} does not have the package {error.name}; install it "
@@ -344,7 +325,3 @@ async def _run(settings, generation, loop, loop_name, sock):
     worker = Worker(settings, generation, loop, loop_name, sock)
     loop.add_signal_handler(signal.SIGTERM, worker.retire)
     return await worker.serve()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

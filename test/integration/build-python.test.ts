@@ -1,11 +1,11 @@
 /** A Python application served by the executable, with nothing of this tree beside it. */
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { bundleForDeno } from "../../scripts/build/compile.ts";
 import { programOf } from "../../scripts/build/program.ts";
-import { builtAt, servingFrom } from "../harness/executable.ts";
+import { builtAt, run, servingFrom } from "../harness/executable.ts";
 import { installed, type Program } from "../harness/program.ts";
 import { ROOT } from "../harness/server.ts";
 import { fresh, gone, Site, whoAnswers } from "../harness/site.ts";
@@ -113,6 +113,19 @@ test("build: a traceback shows the lines of the worker's modules, as from files"
     await program.sees(/alone\/ringcorn\/asgi\.py", line \d+, in run\n +result = await app\(/);
     await program.sees(/main\.py", line 6, in app\n +await send\(\{"type": "wrong"\}\)/);
   });
+});
+
+test("build: a Python that is too old is told in one sentence", { skip }, async () => {
+  const at = place("old", ASGI);
+  // One that says so of itself, without an asyncio that the worker could use.
+  const claim = "sys.version_info = (3, 6, 15, 'final', 0); sys.version = '3.6.15 (test)'";
+  const lacking = "sys.modules['asyncio'] = None";
+  const code = `import json, sys; ${claim}; ${lacking}; exec(sys.argv[2])`;
+  const old = site.write("old/python", `#!/bin/sh\nexec python3 -c "${code}" "$@"\n`);
+  chmodSync(old, 0o755);
+  const { code: exit, stderr } = await run([await executable(), "main:app", "--python", old], {}, at.cwd);
+  assert.equal(exit, 1);
+  assert.match(stderr, /^CRITICAL: \S+ is Python 3\.6\.15; take 3\.9 or later, with --python\.\n$/);
 });
 
 test("build: a Python worker that is killed is replaced, and SIGHUP replaces all", { skip }, async () => {

@@ -113,14 +113,16 @@ onEach((runtime) => {
   test(`${runtime}: a Python that is too old is told in one sentence`, { skip }, async () => {
     // No such Python may be at hand: one that says so of itself.
     const program = join(folder, `python-${runtime}`);
-    const claim = "sys.version_info = (3, 8, 18, 'final', 0); sys.version = '3.8.18 (test)'; del sys.argv[0]";
-    const code = `import asyncio, json, runpy, sys; ${claim}; runpy.run_path(sys.argv[0], run_name='__main__')`;
+    const claim = "sys.version_info = (3, 6, 15, 'final', 0); sys.version = '3.6.15 (test)'; del sys.argv[0]";
+    // It has no asyncio that the worker could use.
+    const lacking = "sys.modules['asyncio'] = None";
+    const code = `import json, runpy, sys; ${claim}; ${lacking}; runpy.run_path(sys.argv[0], run_name='__main__')`;
     writeFileSync(program, `#!/bin/sh\nexec ${PYTHON} -c "${code}" "$@"\n`, { mode: 0o755 });
     const { server, code: exit } = await ended(
       Server.spawn(runtime, "options:app", ["--app-dir", APPS, "--python", program]),
     );
     assert.equal(exit, 1);
-    assert.match(server.stderr, /is Python 3\.8\.18; take 3\.9 or later, with --python\.$/m);
+    assert.match(server.stderr, /^CRITICAL: \S+ is Python 3\.6\.15; take 3\.9 or later, with --python\.\n$/);
   });
 
   test(`${runtime}: an environment in the working directory is taken, and not one that is broken`, {

@@ -91,6 +91,6 @@ test("a stream that ends meanwhile takes nothing, and the rest reaches the child
 });
 
 test("from its file a worker is started the usual way", () => {
-  const start = workerStart(new URL("file:///a%20b/worker.py"), undefined, "/x");
-  assert.deepEqual(start, { args: ["/a b/worker.py"], spawn: undefined });
+  const start = workerStart(new URL("file:///a%20b/start.py"), undefined, "/x");
+  assert.deepEqual(start, { args: ["/a b/start.py"], spawn: undefined });
 });

@@ -24,6 +24,13 @@ class Syntax(unittest.TestCase):
                 newer = [node for node in ast.walk(tree) if type(node).__name__ in ("Match", "TryStar", "TypeAlias")]
                 self.assertEqual(newer, [])
 
+    def test_what_older_pythons_must_read(self):
+        new = (ast.JoinedStr, ast.AnnAssign, ast.NamedExpr, ast.AsyncFunctionDef, ast.Nonlocal, ast.YieldFrom)
+        for name in ("start.py", "unpack.py"):
+            with self.subTest(name):
+                tree = ast.parse((SOURCE / name).read_text(), name, feature_version=(3, 4))
+                self.assertEqual([node for node in ast.walk(tree) if isinstance(node, new)], [])
+
     def test_the_standard_library_only(self):
         known = getattr(sys, "stdlib_module_names", None)
         if known is None:

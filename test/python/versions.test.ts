@@ -1,7 +1,7 @@
 /**
- * The worker on every CPython from 3.9 on that can be found: its own tests, and a real server in front of it. They are
- * looked for as `python3.9`, `python3.14t` and so on, in the folders of RINGCORN_TEST_PYTHONS and on the PATH. One that
- * is missing is a skipped test.
+ * The worker on every CPython from 3.9 on that can be found: its own tests, and a real server in front of it. Of older
+ * ones, the sentence that asks for another. They are looked for as `python3.9`, `python3.14t` and so on, in the folders of
+ * RINGCORN_TEST_PYTHONS and on the PATH. One that is missing is a skipped test.
  */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -9,10 +9,11 @@ import { existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { withServer } from "../harness/server.ts";
+import { Server, withServer } from "../harness/server.ts";
 
 const HERE = fileURLToPath(new URL("./", import.meta.url));
 const VERSIONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.13t", "3.14", "3.14t"];
+const TOO_OLD = ["2.7", "3.6", "3.7", "3.8"];
 const FOLDERS = [process.env.RINGCORN_TEST_PYTHONS ?? "", process.env.PATH ?? ""].join(delimiter).split(delimiter);
 const FILES = readdirSync(HERE).filter((name) => name.endsWith("_test.py"));
 
@@ -20,7 +21,7 @@ const FILES = readdirSync(HERE).filter((name) => name.endsWith("_test.py"));
 function find(version: string): string | undefined {
   return FOLDERS.map((folder) => join(folder, `python${version}`)).find((path) => {
     if (!path.startsWith("/") || !existsSync(path)) return false;
-    const found = spawnSync(path, ["-c", "import sys; print(*sys.version_info[:2], sep='.')"], { encoding: "utf8" });
+    const found = spawnSync(path, ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"], { encoding: "utf8" });
     return found.status === 0 && found.stdout.trim() === version.replace("t", "");
   });
 }
@@ -68,4 +69,15 @@ for (const version of VERSIONS) {
       );
     }),
   );
+}
+
+for (const version of TOO_OLD) {
+  const python = find(version);
+  const skip = python === undefined ? `python${version} is not installed` : false;
+
+  test(`python${version}: too old, which one sentence tells`, { skip }, async () => {
+    const server = Server.spawn("bun", "contract:app", ["--app-dir", join(HERE, "apps"), "--python", python!]);
+    assert.deepEqual(await server.ended(), { code: 1, signal: null });
+    assert.match(server.stderr, /^CRITICAL: \S+ is Python [\d.]+; take 3\.9 or later, with --python\.\n$/);
+  });
 }

@@ -233,7 +233,7 @@ check("a worker leaves by itself when its stream ends", async () => {
   const ready = Promise.withResolvers<void>();
   const exited = Promise.withResolvers<number | null>();
   const child = spawnStream({
-    command: ["python3", fileURLToPath(new URL("../../src/python/worker.py", import.meta.url))],
+    command: ["python3", fileURLToPath(new URL("../../src/python/start.py", import.meta.url))],
     env: { ...process.env } as Record<string, string>,
     onData: () => ready.resolve(),
     onDrain: () => {},

@@ -36,7 +36,7 @@ const { values: options } = parseArgs({
 });
 
 const HERE = fileURLToPath(new URL("./", import.meta.url));
-const WORKER = fileURLToPath(new URL("../../../src/python/worker.py", import.meta.url));
+const WORKER = fileURLToPath(new URL("../../../src/python/start.py", import.meta.url));
 const PIECE_BYTES = 64 * 1024;
 const UTF8 = new TextEncoder();
 const TAKEN = Promise.resolve();
