@@ -4,6 +4,7 @@ import { createAccessLog } from "./observe/access.ts";
 import { createLogger, type Logger, type LogLevel } from "./observe/log.ts";
 import { currentRuntime } from "./runtime/current.ts";
 import { DEFAULT_LIMITS, DEFAULT_OPTIONS, type ServerLimits, type ServerOptions } from "./server/options.ts";
+import { checkRanges } from "./server/ranges.ts";
 import { type ServerHandle, startServer } from "./server/server.ts";
 
 export { ClientDisconnected, ProtocolViolation } from "./asgi/errors.ts";
@@ -35,7 +36,7 @@ export interface ServeOptions extends Partial<Omit<ServerOptions, "limits">> {
  * Serves an application from this process until `stop()`.
  *
  * @returns once lifespan startup has succeeded and the address is bound
- * @throws PlainError when either fails
+ * @throws PlainError when either fails, or a number among the options is out of its range
  */
 export async function serve(app: Application, options: ServeOptions = {}): Promise<ServerHandle> {
   const runtime = await currentRuntime();
@@ -45,6 +46,7 @@ export async function serve(app: Application, options: ServeOptions = {}): Promi
     createLogger((line) => runtime.writeErr(line), { level: logLevel ?? "info", colours: runtime.stderrIsTerminal });
   const access = createAccessLog(runtime, runtime.stdoutIsTerminal);
   const full: ServerOptions = { ...withDefaults(DEFAULT_OPTIONS, rest), limits: withDefaults(DEFAULT_LIMITS, limits) };
+  checkRanges(full);
   const handle = await startServer(app, full, { runtime, logger, access });
   if (signals === true) {
     const releases = (["SIGINT", "SIGTERM"] as const).map((signal) =>

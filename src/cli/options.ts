@@ -3,6 +3,7 @@
  * made from it. Names are uvicorn's where it has the option.
  */
 import { DEFAULT_LIMITS, DEFAULT_OPTIONS, type ServerLimits, type ServerOptions } from "../server/options.ts";
+import { LIMIT_RANGES, OPTION_RANGES } from "../server/ranges.ts";
 import { type CommandConfig, DEFAULT_COMMAND, MOST_WORKERS } from "./config.ts";
 import { networks } from "./networks.ts";
 import * as kinds from "./values.ts";
@@ -70,11 +71,6 @@ const server = (group: Group): Add<ServerOptions> => rows("server", DEFAULT_OPTI
 const limit = (group: Group): Add<ServerLimits> => rows("limits", DEFAULT_LIMITS, group);
 
 const MOST = Number.MAX_SAFE_INTEGER;
-const MOST_PORT = 65_535;
-/** listen(2) takes an int. */
-const MOST_BACKLOG = 2_147_483_647;
-/** No request line is shorter than `GET / HTTP/1.0`. */
-const LEAST_LINE_BYTES = 14;
 
 function applicationRows(): OptionRow[] {
   const option = command("Application");
@@ -117,10 +113,15 @@ function addressRows(): OptionRow[] {
       kinds.text("<host>", "an address or host name"),
       "Address to listen on; 0.0.0.0 or :: for all.",
     ),
-    option("port", "port", kinds.integer("<port>", 0, MOST_PORT), "Port to listen on; 0 picks a free one."),
+    option("port", "port", kinds.integer("<port>", ...OPTION_RANGES.port), "Port to listen on; 0 picks a free one."),
     option("uds", "uds", kinds.optionalText("<path>", "a path"), "Listen on a Unix socket instead of host and port."),
     option("udsMode", "uds-mode", kinds.octal(), "Permission bits of the Unix socket, in octal."),
-    option("backlog", "backlog", kinds.integer("<count>", 1, MOST_BACKLOG), "Connections that wait to be accepted."),
+    option(
+      "backlog",
+      "backlog",
+      kinds.integer("<count>", ...OPTION_RANGES.backlog),
+      "Connections that wait to be accepted.",
+    ),
   ];
 }
 
@@ -274,68 +275,75 @@ function queueRows(): OptionRow[] {
   ];
 }
 
+const count = (field: keyof ServerLimits): kinds.Kind<number> => kinds.integer("<count>", ...LIMIT_RANGES[field]);
+const size = (field: keyof ServerLimits): kinds.Kind<number> => kinds.size(...LIMIT_RANGES[field]);
+
 function limitRows(): OptionRow[] {
   const option = limit("Limits");
-  const count = (least: number): kinds.Kind<number> => kinds.integer("<count>", least, MOST);
   return [
     option(
       "concurrency",
       "limit-concurrency",
-      count(0),
+      count("concurrency"),
       "Requests in flight at once, for Python in each worker; above it 503; 0 no limit.",
     ),
     option(
       "connections",
       "limit-connections",
-      count(0),
+      count("connections"),
       "Connections at once; above it 503; 0 as many as descriptors allow.",
     ),
     option(
       "requestsPerConnection",
       "limit-requests-per-connection",
-      count(0),
+      count("requestsPerConnection"),
       "Requests that one connection may make; 0 no limit.",
     ),
-    option("requestLineBytes", "limit-request-line", kinds.size(LEAST_LINE_BYTES), "Request line; beyond it 414."),
-    option(
-      "headBytes",
-      "limit-head",
-      kinds.size(LEAST_LINE_BYTES),
-      "Request line and header fields together; beyond it 431.",
-    ),
-    option("fieldCount", "limit-fields", count(1), "Header fields in a request; beyond it 431."),
-    option("bodyBytes", "limit-body", kinds.size(), "Request body; beyond it 413; 0 no limit."),
+    option("requestLineBytes", "limit-request-line", size("requestLineBytes"), "Request line; beyond it 414."),
+    option("headBytes", "limit-head", size("headBytes"), "Request line and header fields together; beyond it 431."),
+    option("fieldCount", "limit-fields", count("fieldCount"), "Header fields in a request; beyond it 431."),
+    option("bodyBytes", "limit-body", size("bodyBytes"), "Request body; beyond it 413; 0 no limit."),
     option(
       "bodyWatermarkBytes",
       "limit-body-buffer",
-      kinds.size(1),
+      size("bodyWatermarkBytes"),
       "Request body held for an application that does not read; reading pauses beyond it.",
     ),
-    option("chunkExtensionBytes", "limit-chunk-extension", kinds.size(), "Extensions of one chunk; beyond it 400."),
+    option(
+      "chunkExtensionBytes",
+      "limit-chunk-extension",
+      size("chunkExtensionBytes"),
+      "Extensions of one chunk; beyond it 400.",
+    ),
     option(
       "chunkExtensionTotalBytes",
       "limit-chunk-extensions",
-      kinds.size(),
+      size("chunkExtensionTotalBytes"),
       "Extensions of all chunks of a body; beyond it 400.",
     ),
-    option("trailerBytes", "limit-trailers", kinds.size(), "Trailer section of a body; beyond it 431."),
-    option("trailerCount", "limit-trailer-fields", count(0), "Fields in a trailer section; beyond it 431."),
+    option("trailerBytes", "limit-trailers", size("trailerBytes"), "Trailer section of a body; beyond it 431."),
+    option(
+      "trailerCount",
+      "limit-trailer-fields",
+      count("trailerCount"),
+      "Fields in a trailer section; beyond it 431.",
+    ),
     option(
       "pipelinedRequests",
       "limit-pipelined",
-      count(1),
+      count("pipelinedRequests"),
       "Requests queued behind the current one of a connection; reading pauses beyond it.",
     ),
     option(
       "pipelinedBytes",
       "limit-pipelined-bytes",
-      kinds.size(1),
+      size("pipelinedBytes"),
       "Bytes queued behind the current request; reading pauses beyond it.",
     ),
     option(
       "lingerBytes",
       "limit-linger",
-      kinds.size(),
+      size("lingerBytes"),
       "Bytes drained from a closing connection, so that its last response arrives.",
     ),
   ];

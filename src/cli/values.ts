@@ -2,6 +2,7 @@
 import type { LogLevel } from "../observe/log.ts";
 import { LOG_LEVELS } from "../observe/log.ts";
 import type { LifespanMode } from "../server/options.ts";
+import { MOST_TIMER_MS } from "../server/ranges.ts";
 
 /** Says what a value must be, to stand behind "must be": "a whole number from 0 to 65535". */
 export class ValueError extends Error {
@@ -82,8 +83,7 @@ export function countOrAuto(most: number): Kind<number> {
 }
 
 const SECONDS = /^[0-9]+(\.[0-9]+)?$/;
-/** Timers of both runtimes hold 31 bits of milliseconds. */
-export const LONGEST_TIMER_S = 2_147_483;
+const LONGEST_TIMER_S = Math.floor(MOST_TIMER_MS / 1000);
 
 /** Seconds, with decimals; the value is in milliseconds. */
 export function seconds(): Kind<number> {
@@ -104,15 +104,15 @@ const SIZE = /^([0-9]+)(k|m|g)?(i?b)?$/i;
 const SIZE_FACTORS: Record<string, number> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
 /** Bytes, with k, m or g for the powers of 1024: 512, 16k, 4m. */
-export function size(least = 0): Kind<number> {
+export function size(least = 0, most = Number.MAX_SAFE_INTEGER): Kind<number> {
+  const from = least > 0 ? ` of ${least} or more` : "";
+  const range = most === Number.MAX_SAFE_INTEGER ? from : ` from ${least} to ${showSize(most)}`;
   return single(
     "<size>",
     (given) => {
       const match = SIZE.exec(given);
       const value = match === null ? Number.NaN : Number(match[1]) * SIZE_FACTORS[(match[2] ?? "").toLowerCase()];
-      if (!Number.isSafeInteger(value) || value < least) {
-        throw new ValueError(`a size in bytes${least > 0 ? ` of ${least} or more` : ""}, such as 512, 16k or 4m`);
-      }
+      if (!(value >= least && value <= most)) throw new ValueError(`a size in bytes${range}, such as 512, 16k or 4m`);
       return value;
     },
     showSize,

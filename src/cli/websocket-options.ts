@@ -1,9 +1,12 @@
 /** The rows of the option table that are about WebSockets. */
 import { DEFAULT_OPTIONS, type ServerOptions } from "../server/options.ts";
+import { type NumericOption, OPTION_RANGES } from "../server/ranges.ts";
 import type { OptionRow } from "./options.ts";
 import * as kinds from "./values.ts";
 
-const MOST = Number.MAX_SAFE_INTEGER;
+const size = (field: NumericOption): kinds.Kind<number> => kinds.size(...OPTION_RANGES[field]);
+const integer = (placeholder: string, field: NumericOption): kinds.Kind<number> =>
+  kinds.integer(placeholder, ...OPTION_RANGES[field]);
 /** As uvicorn has it: with a value, `true` or `false`. */
 const trueOrFalse: kinds.Kind<boolean> = { ...kinds.toggle, placeholder: "<true|false>", show: String };
 
@@ -30,20 +33,25 @@ export function webSocketRows(): OptionRow[] {
 
 function connectionRows(): OptionRow[] {
   return [
-    row("wsMessageBytes", "ws-max-size", kinds.size(1), "A message, after decompression; beyond it 1009."),
-    row("wsFrameBytes", "ws-max-frame", kinds.size(1), "A frame as it arrives; beyond it 1009."),
-    row("wsFragments", "ws-max-fragments", kinds.integer("<count>", 1, MOST), "Frames of a message; beyond it 1009."),
+    row("wsMessageBytes", "ws-max-size", size("wsMessageBytes"), "A message, after decompression; beyond it 1009."),
+    row("wsFrameBytes", "ws-max-frame", size("wsFrameBytes"), "A frame as it arrives; beyond it 1009."),
+    row("wsFragments", "ws-max-fragments", integer("<count>", "wsFragments"), "Frames of a message; beyond it 1009."),
     row(
       "wsQueueMessages",
       "ws-max-queue",
-      kinds.integer("<count>", 1, MOST),
+      integer("<count>", "wsQueueMessages"),
       "Messages held for an application that does not receive; reading pauses beyond it.",
     ),
-    row("wsQueueBytes", "ws-max-queue-bytes", kinds.size(1), "Bytes of these messages; reading pauses beyond it."),
+    row(
+      "wsQueueBytes",
+      "ws-max-queue-bytes",
+      size("wsQueueBytes"),
+      "Bytes of these messages; reading pauses beyond it.",
+    ),
     row(
       "wsSendQueueBytes",
       "ws-max-send-queue",
-      kinds.size(1),
+      size("wsSendQueueBytes"),
       "Bytes of messages held for a client that does not read; beyond it the connection is reset.",
     ),
     row(
@@ -75,19 +83,19 @@ function deflateRows(): OptionRow[] {
     row(
       "wsDeflateLevel",
       "ws-deflate-level",
-      kinds.integer("<level>", 1, 9),
+      integer("<level>", "wsDeflateLevel"),
       "Effort of the compressor: 1 is fast, 9 small.",
     ),
     row(
       "wsDeflateMemory",
       "ws-deflate-memory",
-      kinds.integer("<level>", 1, 9),
+      integer("<level>", "wsDeflateMemory"),
       "Memory of a connection's compressor, 1 to 9; only with --ws-deflate-server-takeover.",
     ),
     row(
       "wsDeflateThresholdBytes",
       "ws-deflate-threshold",
-      kinds.size(),
+      size("wsDeflateThresholdBytes"),
       "Messages of fewer bytes are sent as they are.",
     ),
     row(
@@ -105,13 +113,13 @@ function deflateRows(): OptionRow[] {
     row(
       "wsDeflateServerBits",
       "ws-deflate-server-bits",
-      kinds.integer("<bits>", 9, 15),
+      integer("<bits>", "wsDeflateServerBits"),
       "Size of the server's window as a power of two.",
     ),
     row(
       "wsDeflateClientBits",
       "ws-deflate-client-bits",
-      kinds.integer("<bits>", 8, 15),
+      integer("<bits>", "wsDeflateClientBits"),
       "Size of the client's window as a power of two.",
     ),
   ];

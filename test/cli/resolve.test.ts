@@ -71,6 +71,13 @@ test("each field gets its own kind of value", () => {
 test("a mistake names its flag, or its variable", () => {
   refuses(["--port", "x"], {}, /^--port must be a whole number from 0 to 65535; it is "x"\.$/);
   refuses([], { RINGCORN_PORT: "x" }, /^RINGCORN_PORT must be a whole number from 0 to 65535; it is "x"\.$/);
+  // Heads and messages are held whole.
+  for (const name of ["limit-head", "limit-request-line", "limit-trailers", "ws-max-size", "ws-max-frame"]) {
+    const text = new RegExp(
+      `^--${name} must be a size in bytes from \\d+ to 256m, such as 512, 16k or 4m; it is "2g"\\.$`,
+    );
+    refuses([`--${name}`, "2g"], {}, text);
+  }
   refuses(["--log-level", "x"], {}, /^--log-level must be critical, error, warning, info, debug or trace; /);
 });
 

@@ -45,6 +45,8 @@ test("sizes: bytes, or powers of 1024", () => {
   ]);
   refuses(kinds.size(), ["", "k", "-1", "1.5m", "4t", "16 k", "9007199254740993", "9000000000g"]);
   refuses(kinds.size(14), ["13"]);
+  accepts(kinds.size(14, 4096), [["4k", 4096]]);
+  refuses(kinds.size(14, 4096), ["13", "4097", "1g", "9007199254740993"]);
 });
 
 test("sizes are shown in the largest unit that fits", () => {

@@ -18,6 +18,7 @@ import {
   type ServerHandle,
   serve,
 } from "ringcorn";
+import { LIMIT_RANGES, OPTION_RANGES, type Range } from "../../src/server/ranges.ts";
 import { RawClient, request } from "../harness/raw.ts";
 import { field, text } from "../harness/response.ts";
 
@@ -166,6 +167,46 @@ test("serve: a startup that fails, an address in use and a field that can't be s
   await assert.rejects(serve(echo([]), { ...QUIET, forwardedAllowIps: ["10.0.0.0/99"] }), PlainError);
   await serving(echo([]), {}, async ({ address }) => {
     await assert.rejects(serve(echo([]), { ...QUIET, port: address.port }), PlainError);
+  });
+});
+
+test("serve: a number out of its range is one sentence", async () => {
+  for (const [options, message] of [
+    [
+      { limits: { headBytes: 2 ** 31 } },
+      /^The option limits\.headBytes must be a whole number from 14 to 268435456; it is 2147483648\.$/,
+    ],
+    [
+      { limits: { fieldCount: 1.5 } },
+      /^The option limits\.fieldCount must be a whole number of 1 or more; it is 1\.5\.$/,
+    ],
+    [{ limits: { bodyTimeoutMs: Number.NaN } }, /^The option limits\.bodyTimeoutMs must be a number of milliseconds /],
+    // The timer would be due at once: a stop would cut every request.
+    [{ gracefulTimeoutMs: 2 ** 31 }, /gracefulTimeoutMs must be a number of milliseconds from 0 to 2147483647; it is /],
+    [{ wsMessageBytes: 2 ** 40 }, /wsMessageBytes must be a whole number from 1 to 268435456; /],
+    [{ backlog: 0 }, /backlog must be a whole number from 1 to 2147483647; it is 0\.$/],
+  ] as const) {
+    const refused = serve(echo([]), { ...QUIET, ...options });
+    await assert.rejects(refused, (error) => error instanceof PlainError && message.test(error.message), `${message}`);
+  }
+});
+
+test("serve: with every number at its greatest, requests in pieces are answered, and it stops", async () => {
+  const most = (ranges: Readonly<Record<string, Range>>) =>
+    Object.fromEntries(Object.entries(ranges).map(([name, [, greatest]]) => [name, greatest]));
+  const all = { ...most(OPTION_RANGES), port: 0, limits: most(LIMIT_RANGES) };
+  await serving(echo([]), all, async ({ address }) => {
+    const client = await RawClient.connect(address);
+    await client.send(
+      "POST /",
+      " HTTP/1.1\r\nHo",
+      "st: a\r\nTransfer-Encoding: chunked\r\n",
+      "\r\n3;a",
+      "=b\r\nabc\r\n0\r\nT:",
+    );
+    await client.send(" x\r\n\r\n");
+    assert.equal(text(await client.response()), "abc");
+    client.close();
   });
 });
 
