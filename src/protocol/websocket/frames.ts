@@ -22,7 +22,7 @@ import {
 import { INFLATE_CORRUPT, INFLATE_TOO_LARGE, type MessageInflater } from "./deflate.ts";
 import { FrameHead } from "./head.ts";
 import type { WebSocketLimits } from "./limits.ts";
-import { rotateKey, unmask } from "./mask.ts";
+import { asideFor, rotateKey, unmask, unmaskAside } from "./mask.ts";
 import {
   BETWEEN,
   BINARY_WHOLE,
@@ -39,6 +39,7 @@ import {
   VIOLATION,
 } from "./states.ts";
 import { type TextCodec, UTF8_ACCEPT, UTF8_REJECT, utf8Continue } from "./utf8.ts";
+import { WIDE_START } from "./wide.ts";
 
 /** `next()`: the fed chunk is consumed; `feed` the next one. Also for all that follows a close frame. */
 export const NEED_DATA = 0;
@@ -211,8 +212,16 @@ export class FrameDecoder {
       this.#fragments = 1;
     } else if (end <= this.limit) {
       this.position = end;
-      const ascii = unmask(this.chunk, position, end, this.#head.key);
-      return this.#finish(this.chunk, position, end, kind === TEXT_WHOLE, ascii, false);
+      const { key } = this.#head;
+      const isText = kind === TEXT_WHOLE;
+      // A binary message stays in the chunk, which may become the application's with it.
+      const aside = isText || !this.#options.strings ? asideFor(length) : null;
+      if (aside !== null) {
+        const ascii = unmaskAside(this.chunk, position, end, key);
+        return this.#finish(aside, WIDE_START, WIDE_START + length, isText, ascii, false);
+      }
+      const ascii = unmask(this.chunk, position, end, key);
+      return this.#finish(this.chunk, position, end, isText, ascii, false);
     }
     this.#length = 0;
     this.#utf8 = UTF8_ACCEPT;
@@ -241,11 +250,20 @@ export class FrameDecoder {
   #readData(): number {
     const count = Math.min(this.limit - this.position, this.#remaining);
     if (count === 0 && this.#remaining > 0) return this.#rest();
-    const { chunk, position } = this;
-    const end = position + count;
-    const ascii = unmask(chunk, position, end, rotateKey(this.#head.key, this.#arrived));
-    this.#append(chunk, position, end);
+    let { chunk, position } = this;
+    let end = position + count;
     this.position = end;
+    const key = rotateKey(this.#head.key, this.#arrived);
+    const aside = asideFor(count);
+    let ascii: boolean;
+    if (aside === null) ascii = unmask(chunk, position, end, key);
+    else {
+      ascii = unmaskAside(chunk, position, end, key);
+      chunk = aside;
+      position = WIDE_START;
+      end = position + count;
+    }
+    this.#append(chunk, position, end);
     this.#remaining -= count;
     this.#arrived += count;
     const { kind } = this.#head;
