@@ -28,6 +28,8 @@ class NullSocket implements Socket {
   borrow(): number {
     return 0;
   }
+  expect(): void {}
+
   pause(): void {}
   resume(): void {}
   shutdown(): void {}

@@ -128,6 +128,9 @@ export class BunConnection implements Socket {
     return 0;
   }
 
+  /** Bun reads half a megabyte at once. */
+  expect(): void {}
+
   pause(): void {
     if (this.closed) return;
     this.raw.pause();

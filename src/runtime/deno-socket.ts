@@ -77,6 +77,9 @@ export class DenoSocket implements Socket {
   private paused = false;
   private reading = AT_REST;
   private buffer = new Uint8Array(IDLE_READ_BYTES);
+  /** What the handler says is still to come, and whether the present buffer is made for such bytes. */
+  private expected = 0;
+  private fits = false;
   /** The peer's FIN has been read. */
   private ended = false;
   /** No call to the handler but `onClose` after this. */
@@ -156,6 +159,10 @@ export class DenoSocket implements Socket {
     return taken;
   }
 
+  expect(count: number): void {
+    if (count > IDLE_READ_BYTES) this.expected = Math.min(count, LARGE_READ_BYTES);
+  }
+
   pause(): void {
     this.paused = true;
   }
@@ -213,21 +220,24 @@ export class DenoSocket implements Socket {
     }
     this.reading = ANSWERING;
     const { buffer } = this;
-    const { length } = buffer;
-    if (count === length) {
-      // It belongs to the handler from here on.
-      this.buffer = new Uint8Array(Math.min(length * READ_GROWTH, LARGE_READ_BYTES));
+    if (count === buffer.length) {
+      // It belongs to the handler from here on. Behind what was expected a rest is likely.
+      const length = this.fits ? IDLE_READ_BYTES : Math.min(count * READ_GROWTH, LARGE_READ_BYTES);
+      this.expected = 0;
       this.deliver(buffer, count);
+      this.fits = this.expected > 0;
+      this.buffer = new Uint8Array(this.fits ? this.expected : length);
       this.readOn();
       return;
     }
-    if (length === IDLE_READ_BYTES) this.deliver(buffer, count);
+    if (buffer.length === IDLE_READ_BYTES) this.deliver(buffer, count);
     else this.deliverPart(buffer, count);
     answerLater(this);
   }
 
   /** The last bytes for now in a large array: the wait may be long, so that it pins a small one. */
   private deliverPart(buffer: Uint8Array, count: number): void {
+    this.fits = false;
     this.buffer = new Uint8Array(IDLE_READ_BYTES);
     if (count < buffer.length / 2) this.deliver(buffer, count);
     else this.deliver(buffer.subarray(0, count), count);

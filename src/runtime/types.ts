@@ -35,6 +35,8 @@ export interface Socket {
    * change until `onDrain`, which follows. Returns their count; 0: use `write`.
    */
   borrow(bytes: Uint8Array, start: number, end: number): number;
+  /** Told within `onData`: so many bytes more belong to what has begun. Where reads have a size, the next one fits. */
+  expect(count: number): void;
   /** Stops reading. At most what the runtime had already read may still be delivered after it. */
   pause(): void;
   resume(): void;

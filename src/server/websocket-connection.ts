@@ -142,6 +142,7 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     }
     this.#feed(decoder, chunk, length);
     this.#pump();
+    if (decoder.remaining > 0) this.socket.expect(decoder.remaining);
     if (this.#chunk === CHUNK_BORROWED && decoder.position < decoder.limit) {
       decoder.keepInput();
       this.#chunk = CHUNK_OWN;

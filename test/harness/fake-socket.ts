@@ -77,6 +77,8 @@ export class FakeSocket implements Socket {
     return taken;
   }
 
+  expect(): void {}
+
   pause(): void {
     this.paused = true;
   }

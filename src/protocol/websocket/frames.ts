@@ -135,6 +135,11 @@ export class FrameDecoder {
     this.#head = new FrameHead(options.limits, inflater !== undefined);
   }
 
+  /** How much of the payload is still to come of a data frame whose head has been read; 0 otherwise. */
+  get remaining(): number {
+    return this.#stage === IN_DATA ? this.#remaining : 0;
+  }
+
   /** Between messages, and not one byte of a next frame is there. */
   get idle(): boolean {
     return this.#state === BETWEEN && this.#stage === AT_HEAD && !this.#head.begun && this.position === this.limit;
