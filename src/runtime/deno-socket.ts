@@ -76,10 +76,11 @@ export class DenoSocket implements Socket {
 
   private paused = false;
   private reading = AT_REST;
-  private buffer = new Uint8Array(IDLE_READ_BYTES);
-  /** What the handler says is still to come, and whether the present buffer is made for such bytes. */
+  private buffer: Uint8Array = new Uint8Array(IDLE_READ_BYTES);
+  /** What the handler has said is still to come. */
   private expected = 0;
-  private fits = false;
+  /** The pending read asks for so much, into a buffer of the pool; 0: it fills a buffer of its own. */
+  private asked = 0;
   /** The peer's FIN has been read. */
   private ended = false;
   /** No call to the handler but `onClose` after this. */
@@ -160,7 +161,7 @@ export class DenoSocket implements Socket {
   }
 
   expect(count: number): void {
-    if (count > IDLE_READ_BYTES) this.expected = Math.min(count, LARGE_READ_BYTES);
+    this.expected = count;
   }
 
   pause(): void {
@@ -208,7 +209,8 @@ export class DenoSocket implements Socket {
 
   private read(): void {
     this.reading = READING;
-    readInto(this.raw, this.resource, this.buffer).then(this.onRead, this.onFailed);
+    const into = this.asked > 0 ? this.buffer.subarray(0, this.asked) : this.buffer;
+    readInto(this.raw, this.resource, into).then(this.onRead, this.onFailed);
   }
 
   private arrived(count: number | null): void {
@@ -219,25 +221,42 @@ export class DenoSocket implements Socket {
       return;
     }
     this.reading = ANSWERING;
-    const { buffer } = this;
-    if (count === buffer.length) {
-      // It belongs to the handler from here on. Behind what was expected a rest is likely.
-      const length = this.fits ? IDLE_READ_BYTES : Math.min(count * READ_GROWTH, LARGE_READ_BYTES);
-      this.expected = 0;
+    this.expected = 0;
+    const { buffer, asked } = this;
+    if (asked > 0) {
+      this.arrivedAsExpected(buffer, count);
+      if (count < asked) answerLater(this);
+      else this.readOn();
+    } else if (count === buffer.length) {
+      // It belongs to the handler from here on.
       this.deliver(buffer, count);
-      this.fits = this.expected > 0;
-      this.buffer = new Uint8Array(this.fits ? this.expected : length);
+      this.prepare(Math.min(count * READ_GROWTH, LARGE_READ_BYTES));
       this.readOn();
-      return;
+    } else {
+      if (buffer.length === IDLE_READ_BYTES) this.deliver(buffer, count);
+      else this.deliverPart(buffer, count);
+      answerLater(this);
     }
-    if (buffer.length === IDLE_READ_BYTES) this.deliver(buffer, count);
-    else this.deliverPart(buffer, count);
-    answerLater(this);
+  }
+
+  /** The buffer is the pool's, and longer than what it asked for: the handler keeps nothing of it. */
+  private arrivedAsExpected(buffer: Uint8Array, count: number): void {
+    this.asked = 0;
+    this.deliver(buffer, count);
+    POOL.give(buffer);
+    this.prepare(IDLE_READ_BYTES);
+  }
+
+  /** The next read takes all that is expected; when nothing is, `length` bytes. */
+  private prepare(length: number): void {
+    if (this.expected > IDLE_READ_BYTES) {
+      this.asked = Math.min(this.expected, LARGE_READ_BYTES - 1);
+      this.buffer = POOL.take(this.asked + 1);
+    } else this.buffer = new Uint8Array(length);
   }
 
   /** The last bytes for now in a large array: the wait may be long, so that it pins a small one. */
   private deliverPart(buffer: Uint8Array, count: number): void {
-    this.fits = false;
     this.buffer = new Uint8Array(IDLE_READ_BYTES);
     if (count < buffer.length / 2) this.deliver(buffer, count);
     else this.deliver(buffer.subarray(0, count), count);

@@ -9,7 +9,7 @@ import { ClientDisconnected } from "../asgi/errors.ts";
 import type { ByteRing } from "../channel/ring.ts";
 import type { OutBuffer } from "../protocol/buffer.ts";
 import { closingResponse, type HeadEncoder } from "../protocol/http1/encoder.ts";
-import type { ArrayOwner, Socket } from "../runtime/types.ts";
+import type { Socket } from "../runtime/types.ts";
 import type { ServerContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Gathered } from "./gathering.ts";
@@ -112,10 +112,10 @@ export abstract class ConnectionEnd implements Gathered {
     return taken;
   }
 
-  /** As `writeDirect`, by `Outlet#writeOwned`. */
-  protected writeOwned(owner: ArrayOwner, start: number, end: number): number {
+  /** As `writeDirect`, but what was taken may change at once. */
+  protected writeCopy(bytes: Uint8Array, start: number, end: number): number {
     const { outlet } = this.exchange!;
-    const taken = outlet.writeOwned(owner, start, end);
+    const taken = outlet.writeCopy(bytes, start, end);
     if (outlet.blocked) this.stuck();
     return taken;
   }

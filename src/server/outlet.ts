@@ -4,7 +4,7 @@
 import { ClientDisconnected } from "../asgi/errors.ts";
 import { Waiters } from "../channel/waiters.ts";
 import { OutBuffer } from "../protocol/buffer.ts";
-import type { ArrayOwner, Socket } from "../runtime/types.ts";
+import type { Socket } from "../runtime/types.ts";
 
 export class Outlet {
   readonly out = new OutBuffer();
@@ -54,16 +54,13 @@ export class Outlet {
       this.blocked = true;
       return borrowed;
     }
-    return this.#offered(socket.write(bytes, start, end), end - start);
+    return this.writeCopy(bytes, start, end);
   }
 
-  /** As `writeDirect` with `owner.bytes`; when all of it is taken, the owner has another array, or may change this one. */
-  writeOwned(owner: ArrayOwner, start: number, end: number): number {
-    return this.#offered(this.#socket!.writeOwned(owner, start, end), end - start);
-  }
-
-  #offered(taken: number, count: number): number {
-    this.blocked = taken < count;
+  /** As `writeDirect`, but what was taken may change at once. */
+  writeCopy(bytes: Uint8Array, start: number, end: number): number {
+    const taken = this.#socket!.write(bytes, start, end);
+    this.blocked = taken < end - start;
     this.dead = taken < 0;
     return Math.max(taken, 0);
   }

@@ -230,7 +230,7 @@ export abstract class WebSocketOutput extends ConnectionEnd {
       return true;
     }
     const { bytes, end } = large;
-    const taken = this.writeOwned(large, 0, end);
+    const taken = this.writeCopy(bytes, 0, end);
     if (taken < end) this.#keepRest(bytes.slice(taken, end), 0, end - taken);
     else this.flushSoon();
     return true;

@@ -27,3 +27,29 @@ test("reads grow while they fill their array, and what is small or idle waits wi
   client.destroy();
   server.close();
 });
+
+test("what is expected is read at once where reads have a size, and what is read then is borrowed", async () => {
+  const server = await startServer({});
+  const { client, server: connection } = await server.connect();
+  const IDLE = 2048;
+  const MESSAGE = IDLE + 50_000;
+  const lengths: number[] = [];
+  connection.react.onData = (chunk, length) => {
+    lengths.push(length);
+    if (length < IDLE) return;
+    if (length > IDLE && runtime.name === "deno") assert.ok(chunk.length > length, "it is the runtime's again");
+    const left = MESSAGE - (connection.receivedBytes % MESSAGE);
+    if (left < MESSAGE) connection.socket.expect(left);
+  };
+  for (let round = 1; round <= 3; round++) {
+    const message = pattern(MESSAGE);
+    client.write(message);
+    await until(() => connection.receivedBytes === round * MESSAGE, `message ${round}`);
+    assert.equal(Buffer.concat(connection.chunks.splice(0)).compare(message), 0);
+  }
+  if (runtime.name === "deno") assert.ok(lengths.filter((length) => length === IDLE).length >= 3, String(lengths));
+  client.write(pattern(100));
+  await until(() => connection.receivedBytes === 3 * MESSAGE + 100, "what comes later");
+  client.destroy();
+  server.close();
+});

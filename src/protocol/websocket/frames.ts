@@ -23,6 +23,7 @@ import { INFLATE_CORRUPT, INFLATE_TOO_LARGE, type MessageInflater } from "./defl
 import { FrameHead } from "./head.ts";
 import type { WebSocketLimits } from "./limits.ts";
 import { asideFor, rotateKey, unmask, unmaskAside } from "./mask.ts";
+import { giveSpare, takeSpare } from "./spares.ts";
 import {
   BETWEEN,
   BINARY_WHOLE,
@@ -121,6 +122,9 @@ export class FrameDecoder {
   /** The message in pieces, or a control frame's payload in pieces: `[0, length)`. */
   #message: Uint8Array = NO_BYTES;
   #length = 0;
+  /** `#message`, or the payload that has been handed out last, is a spare array. */
+  #isSpare = false;
+  #lent: Uint8Array | null = null;
   #control: Uint8Array = NO_BYTES;
   #fragments = 0;
   #compressed = false;
@@ -172,6 +176,7 @@ export class FrameDecoder {
 
   /** One event. */
   next(): number {
+    if (this.#lent !== null) this.#takeBack();
     for (;;) {
       let event: number;
       switch (this.#stage) {
@@ -268,11 +273,11 @@ export class FrameDecoder {
       position = WIDE_START;
       end = position + count;
     }
-    this.#append(chunk, position, end);
-    this.#remaining -= count;
-    this.#arrived += count;
     const { kind } = this.#head;
     const isText = this.#state === IN_TEXT || kind === TEXT_WHOLE || kind === TEXT_FIRST;
+    this.#append(chunk, position, end, isText);
+    this.#remaining -= count;
+    this.#arrived += count;
     if (!ascii) this.#ascii = false;
     if (isText && !this.#compressed && !(ascii && this.#utf8 === UTF8_ACCEPT)) {
       this.#utf8 = utf8Continue(this.#utf8, chunk, position, end, this.#options.text);
@@ -284,10 +289,14 @@ export class FrameDecoder {
     if (this.#state !== BETWEEN) return CONTINUE;
     const message = this.#message;
     this.#message = NO_BYTES;
+    if (this.#isSpare) {
+      this.#isSpare = false;
+      this.#lent = message;
+    }
     return this.#finish(message, 0, this.#length, isText, this.#ascii, true);
   }
 
-  /** A message is complete. */
+  /** A message is complete. @param owned it has been put together, and checked piece by piece */
   #finish(bytes: Uint8Array, start: number, end: number, isText: boolean, ascii: boolean, owned: boolean): number {
     if (this.#compressed) {
       const inflater = this.#inflater as MessageInflater;
@@ -305,7 +314,7 @@ export class FrameDecoder {
       if (strings) {
         const text = ascii ? codec.ascii(bytes, start, end) : codec.decode(bytes, start, end);
         if (text === undefined) return this.#refuse(BAD_UTF8);
-        if (owned) this.#options.release?.(bytes);
+        if (owned && this.#lent === null) this.#options.release?.(bytes);
         this.text = text;
         return TEXT;
       }
@@ -315,7 +324,7 @@ export class FrameDecoder {
         return this.#refuse(BAD_UTF8);
       }
     }
-    this.#handOut(bytes, start, end, owned);
+    this.#handOut(bytes, start, end, owned && this.#lent !== bytes);
     return isText ? TEXT : BINARY;
   }
 
@@ -386,20 +395,39 @@ export class FrameDecoder {
    * The array grows with what has arrived, never with what a head alone announces; it stops at the announced end, so
    * that the array of a message in one frame has no bytes to spare.
    */
-  #append(chunk: Uint8Array, start: number, end: number): void {
+  #append(chunk: Uint8Array, start: number, end: number, isText: boolean): void {
     const length = this.#length;
     const needed = length + end - start;
     if (needed > this.#message.length) {
-      const { kind } = this.#head;
-      const isLast = kind === TEXT_WHOLE || kind === BINARY_WHOLE || kind === FRAGMENT_LAST;
-      const size = isLast ? Math.min(length + this.#remaining, GROWTH_IN_LAST * needed) : GROWTH * needed;
-      const grown = new Uint8Array(size);
+      // Nobody keeps the array of a text, nor of what is handed on as bytes.
+      const spare = isText || !this.#options.strings ? takeSpare(needed) : null;
+      const grown = spare ?? new Uint8Array(this.#sizeFor(needed));
       grown.set(this.#message.subarray(0, length));
-      this.#options.release?.(this.#message);
+      this.#drop();
       this.#message = grown;
+      this.#isSpare = spare !== null;
     }
     this.#message.set(chunk.subarray(start, end), length);
     this.#length = needed;
+  }
+
+  #sizeFor(needed: number): number {
+    const { kind } = this.#head;
+    const isLast = kind === TEXT_WHOLE || kind === BINARY_WHOLE || kind === FRAGMENT_LAST;
+    return isLast ? Math.min(this.#length + this.#remaining, GROWTH_IN_LAST * needed) : GROWTH * needed;
+  }
+
+  /** The array of the message in pieces is not needed any more. */
+  #drop(): void {
+    if (this.#isSpare) giveSpare(this.#message);
+    else this.#options.release?.(this.#message);
+    this.#message = NO_BYTES;
+    this.#isSpare = false;
+  }
+
+  #takeBack(): void {
+    giveSpare(this.#lent as Uint8Array);
+    this.#lent = null;
   }
 
   #refuse(error: FrameError): number {
@@ -412,7 +440,8 @@ export class FrameDecoder {
   #over(): void {
     this.#stage = OVER;
     this.#rest();
-    this.#message = NO_BYTES;
+    this.#drop();
+    if (this.#lent !== null) this.#takeBack();
     this.#control = NO_BYTES;
   }
 }

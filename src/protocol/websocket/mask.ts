@@ -7,7 +7,7 @@ import { WIDE_BLOCK_BYTES, WIDE_BYTES, WIDE_START, type Wide, wideMask } from ".
  */
 const WORDS_FROM_BYTES = 192;
 /** From here on it pays to copy the bytes to where sixteen are masked at a time, and back. */
-const WIDE_FROM_BYTES = 1024;
+const WIDE_FROM_BYTES = 2 * 1024;
 
 /** The view of the last buffer: a chunk may hold many frames. It keeps one chunk of the whole process alive. */
 let lastBuffer: ArrayBufferLike | undefined;
@@ -66,7 +66,7 @@ function unmaskBack(wide: Wide, bytes: Uint8Array, start: number, end: number, k
   let ascii = true;
   for (let at = start; at < end; at += WIDE_BYTES) {
     const stop = Math.min(end, at + WIDE_BYTES);
-    if (stop - at < WIDE_BLOCK_BYTES) return unmaskWords(bytes, at, stop, key) && ascii;
+    if (stop - at < WIDE_BLOCK_BYTES) return maskBytes(bytes, at, stop, key) && ascii;
     if (!maskAside(wide, bytes, at, stop, key)) ascii = false;
     bytes.set(wide.bytes.subarray(WIDE_START, WIDE_START + stop - at), at);
   }
