@@ -1,9 +1,8 @@
-/** Buffers that Deno's sockets borrow for reads and writes in progress. */
+/** Buffers that Deno's sockets borrow for reads and writes in progress; the output of connections is exchanged for them. */
+import { offPage } from "../memory/off-page.ts";
 
 /** From a page to what one read or write moves well, and what a WebSocket message of 64 KB needs with its head. */
 const SIZES = [4 * 1024, 16 * 1024, 64 * 1024, 80 * 1024];
-/** Where in its memory each begins: as `offPage` of protocol/buffer.ts, into which they are exchanged. */
-const OFF_PAGE_BYTES = 256;
 /** The largest buffer: the most that one socket has in flight. */
 export const LARGE_BUFFER_BYTES = 80 * 1024;
 /** Free buffers kept per size: what a burst returns beyond this many bytes goes to the collector. */
@@ -15,7 +14,7 @@ export class BufferPool {
   /** A buffer of at least `length` bytes, at most LARGE_BUFFER_BYTES; its content is left over from its last use. */
   take(length: number): Uint8Array {
     const index = length <= SIZES[0]! ? 0 : length <= SIZES[1]! ? 1 : length <= SIZES[2]! ? 2 : 3;
-    return this.free[index]!.pop() ?? new Uint8Array(new ArrayBuffer(SIZES[index]! + OFF_PAGE_BYTES), OFF_PAGE_BYTES);
+    return this.free[index]!.pop() ?? offPage(SIZES[index]!);
   }
 
   /** Takes a buffer that nothing refers to any more; one of another size than those of `take` is left to the collector. */

@@ -4,7 +4,8 @@
  */
 import { ClientDisconnected } from "../asgi/errors.ts";
 import { Waiters } from "../channel/waiters.ts";
-import { OutBuffer, offPage } from "../protocol/buffer.ts";
+import { offPage } from "../memory/off-page.ts";
+import { OutBuffer } from "../protocol/buffer.ts";
 import {
   DONE,
   LONGEST_HEAD_BYTES,
