@@ -1,13 +1,10 @@
 /** Child processes with a message pipe: one JSON document per line, both ways, on descriptor 3. */
 import process from "node:process";
-import type { Duplex } from "node:stream";
-import { type Child, type ParentLink, PlainError, type SpawnOptions } from "./types.ts";
+import { CHANNEL_DESCRIPTOR, startChild } from "./child.ts";
+import type { Child, ParentLink, SpawnOptions } from "./types.ts";
 
-const CHANNEL_DESCRIPTOR = 3;
 /** Tells a child that its descriptor 3 is the message pipe. */
 const CHANNEL_VARIABLE = "RINGCORN_CHANNEL_FD";
-/** What a shell answers for a program that can't be started. */
-const NOT_STARTED_CODE = 127;
 
 /** A byte pipe as `parentLink` needs it; each runtime opens descriptor 3 in its own way. */
 export interface Pipe {
@@ -49,48 +46,20 @@ function line(message: unknown): string {
 
 /** Starts a child; see `Runtime.spawn`. */
 export function spawn(options: SpawnOptions): Child {
-  const [program, ...args] = options.command;
-  if (program === undefined) throw new TypeError("spawn needs a program");
-  // Loaded on demand: most servers start no child, and the module costs them megabytes on Deno.
-  const { spawn: spawnProcess } = process.getBuiltinModule("node:child_process");
-  const child = spawnProcess(program, args, {
-    env: { ...options.env, [CHANNEL_VARIABLE]: String(CHANNEL_DESCRIPTOR) },
-    stdio: ["ignore", "inherit", "inherit", "pipe"],
-  });
-  let over = false;
-  const exit = (code: number | null, signal: string | null): void => {
-    if (over) return;
-    over = true;
-    options.onExit(code, signal);
-  };
-  child.once("exit", exit);
-  child.once("error", () => exit(NOT_STARTED_CODE, null));
-  const { pid } = child;
-  if (pid === undefined) {
-    over = true;
-    throw new PlainError(`The program ${program} can't be started; check that it exists and may be executed.`);
-  }
-  const pipe = child.stdio[CHANNEL_DESCRIPTOR] as unknown as Duplex;
+  const env = { ...options.env, [CHANNEL_VARIABLE]: String(CHANNEL_DESCRIPTOR) };
+  const { pid, channel, isOver, kill } = startChild(options.command, env, options.onExit);
   const reader = new MessageReader(options.onMessage);
-  pipe.on("data", (bytes: Uint8Array) => reader.push(bytes));
+  channel.on("data", (bytes: Uint8Array) => reader.push(bytes));
   // A child that dies takes its end with it; `exit` tells.
-  pipe.on("error", () => {});
+  channel.on("error", () => {});
   return {
     pid,
     send: (message) => {
-      if (over || pipe.destroyed || !pipe.writable) return false;
-      pipe.write(line(message));
+      if (isOver() || channel.destroyed || !channel.writable) return false;
+      channel.write(line(message));
       return true;
     },
-    kill: (signal) => {
-      if (over) return;
-      try {
-        // Not child.kill: on Deno its second call sends nothing, and SIGKILL follows SIGTERM.
-        process.kill(pid, signal);
-      } catch {
-        // It is gone already; `onExit` is on its way.
-      }
-    },
+    kill,
   };
 }
 

@@ -1,12 +1,7 @@
 /** Child processes with a two-way byte stream on descriptor 3, for workers that are not written in TypeScript. */
-import type { ChildProcess } from "node:child_process";
-import process from "node:process";
 import type { Duplex } from "node:stream";
-import { PlainError } from "./types.ts";
+import { CHANNEL_DESCRIPTOR, CHILD_STDIO, cannotStart, killer, startChild } from "./child.ts";
 
-const CHANNEL_DESCRIPTOR = 3;
-/** What a shell answers for a program that can't be started. */
-const NOT_STARTED_CODE = 127;
 /** From this size on an array that has done its service is given back at once. */
 const WORTH_BYTES = 8 * 1024;
 /** Bun's result for a socket that is gone. */
@@ -72,21 +67,6 @@ interface BunSpawner {
   connect(options: { fd: number; socket: BunStreamEvents }): Promise<unknown>;
 }
 
-function cannotStart(program: string): PlainError {
-  return new PlainError(`The program ${program} can't be started; check that it exists and may be executed.`);
-}
-
-function killer(pid: number, over: () => boolean): StreamChild["kill"] {
-  return (signal) => {
-    if (over()) return;
-    try {
-      process.kill(pid, signal);
-    } catch {
-      // It is gone already; `onExit` is on its way.
-    }
-  };
-}
-
 /** Starts a child; see `StreamChild`. @throws PlainError when the program can't be started */
 export function spawnStream(options: SpawnStreamOptions): StreamChild {
   const bun = (globalThis as unknown as { Bun?: BunSpawner }).Bun;
@@ -99,7 +79,7 @@ function spawnWithBun(bun: BunSpawner, options: SpawnStreamOptions): StreamChild
   try {
     child = bun.spawn(options.command, {
       env: options.env,
-      stdio: ["ignore", "inherit", "inherit", "pipe"],
+      stdio: CHILD_STDIO,
       onExit: (_child, code, signal) => {
         over = true;
         options.onExit(code, signal === null || signal === undefined ? null : String(signal));
@@ -149,33 +129,11 @@ function spawnWithBun(bun: BunSpawner, options: SpawnStreamOptions): StreamChild
 }
 
 function spawnWithNode(options: SpawnStreamOptions): StreamChild {
-  const [program = "", ...args] = options.command;
-  // Loaded on demand: most servers start no child, and the module costs them megabytes on Deno.
-  const { spawn } = process.getBuiltinModule("node:child_process");
-  let child: ChildProcess;
-  try {
-    child = spawn(program, args, { env: { ...options.env }, stdio: ["ignore", "inherit", "inherit", "pipe"] });
-  } catch {
-    throw cannotStart(program);
-  }
-  let over = false;
-  const exit = (code: number | null, signal: string | null): void => {
-    if (over) return;
-    over = true;
-    options.onExit(code, signal);
-  };
-  child.once("exit", exit);
-  child.once("error", () => exit(NOT_STARTED_CODE, null));
-  const { pid } = child;
-  if (pid === undefined) {
-    over = true;
-    throw cannotStart(program);
-  }
-  return { pid, kill: killer(pid, () => over), ...nodeStream(child, options) };
+  const { pid, channel, kill } = startChild(options.command, options.env, options.onExit);
+  return { pid, kill, ...nodeStream(channel, options) };
 }
 
-function nodeStream(child: ChildProcess, options: SpawnStreamOptions): Pick<StreamChild, "write" | "close"> {
-  const stream = child.stdio[CHANNEL_DESCRIPTOR] as unknown as Duplex;
+function nodeStream(stream: Duplex, options: SpawnStreamOptions): Pick<StreamChild, "write" | "close"> {
   let gone = false;
   const finish = (): void => {
     if (gone) return;
