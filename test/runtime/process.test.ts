@@ -6,6 +6,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { spawnStream } from "../../src/runtime/stream-child.ts";
 import { PlainError } from "../../src/runtime/types.ts";
 import { runtime, sleep, temporaryDirectory, until } from "./harness.ts";
 
@@ -248,4 +249,27 @@ test("a compiled executable starts itself again", { skip: runtime.name !== "bun"
   const answer = JSON.parse(spawnSync(executable, ["--port", "1"], { encoding: "utf8" }).stdout);
   assert.deepEqual(answer, { command: [executable], arguments: ["--port", "1"] });
   directory.remove();
+});
+
+test("a program that can't be started is one sentence, and no exit is told", async () => {
+  const exits: unknown[] = [];
+  const onExit = (...exit: unknown[]): void => void exits.push(exit);
+  const nothing = (): void => undefined;
+  const folder = temporaryDirectory();
+  // A folder can't be executed.
+  for (const path of [join(folder.path, "missing"), folder.path]) {
+    const command = [path, "argument"];
+    for (const start of [
+      () => runtime.spawn({ command, env: {}, onMessage: nothing, onExit }),
+      () => spawnStream({ command, env: {}, onData: nothing, onDrain: nothing, onEnd: nothing, onExit }),
+    ]) {
+      assert.throws(
+        start,
+        (error) => error instanceof PlainError && error.message.includes(`${path} can't be started;`),
+      );
+    }
+  }
+  await sleep(50);
+  folder.remove();
+  assert.deepEqual(exits, []);
 });
