@@ -1,6 +1,7 @@
 /** Joins the fleet's decisions to real processes, signals and file changes. */
 import type { Logger } from "../observe/log.ts";
 import type { Child, Runtime, SocketAddress } from "../runtime/types.ts";
+import { MOST_TIMER_MS } from "../server/ranges.ts";
 import { Fleet, type FleetEffects } from "./fleet.ts";
 import { Fronts } from "./fronts.ts";
 import { asFromWorker, type Bind, type FromWorker, type ToWorker } from "./messages.ts";
@@ -125,8 +126,9 @@ function receive(fleet: Fleet, fronts: Fronts | undefined, id: number, slot: num
   else fleet.closed(id);
 }
 
+/** What would be due later than a timer can hold is due when it ends, not at once. */
 function after(ms: number, task: () => void): () => void {
-  const timer = setTimeout(task, ms);
+  const timer = setTimeout(task, Math.min(ms, MOST_TIMER_MS));
   return () => clearTimeout(timer);
 }
 

@@ -58,6 +58,13 @@ for (const runtime of RUNTIMES) {
       for (const pid of pids) await gone(pid, "a worker");
     }));
 
+  test(`${runtime}: workers may have the longest time there is for their end`, () =>
+    withWorkers(runtime, APP, ["--workers", "2", "--timeout-graceful-shutdown", "2147483"], async (server) => {
+      await processes(server, 2);
+      await server.stop();
+      assert.doesNotMatch(server.stderr, /killed|Overflow/);
+    }));
+
   test(`${runtime}: a worker that is killed is replaced`, () =>
     withWorkers(runtime, APP, ["--workers", "2"], async (server) => {
       const [first, second] = await processes(server, 2);
