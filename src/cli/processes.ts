@@ -46,9 +46,12 @@ export function needsSupervisor({ command }: Config, isPython: boolean): boolean
 /** Options that this kind of application, or this way to serve it, leaves without effect. */
 export function processAdvice({ command }: Config, isPython: boolean): string[] {
   if (isPython) {
-    if (command.reload && command.fronts > 1) return ["--fronts has no effect with --reload: one front serves."];
-    const alone = command.pin && (command.fronts === 1 || command.reload);
-    return alone ? ["--pin has no effect with one front: add --fronts auto."] : [];
+    if (command.reload) {
+      const given = [["--fronts", command.fronts > 1] as const, ["--pin", command.pin] as const].filter(([, is]) => is);
+      return given.map(([option]) => `${option} has no effect with --reload: one front serves.`);
+    }
+    const alone = command.pin && command.fronts === 1;
+    return alone ? ["--pin has no effect with one front: --workers auto --fronts auto start one for each core."] : [];
   }
   const given = (
     [

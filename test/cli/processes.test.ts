@@ -79,6 +79,10 @@ test("advice on options without effect", () => {
   assert.match(processAdvice(configOf("main:app --fronts 2 --workers 2 --reload"), true)[0], /no effect with --reload/);
   assert.deepEqual(processAdvice(configOf("main:app --fronts auto --workers 2 --pin"), true), []);
   assert.match(processAdvice(configOf("main:app --workers 2 --pin"), true)[0], /^--pin has no effect with one front/);
+  assert.deepEqual(processAdvice(configOf("main:app --fronts 2 --workers 2 --pin --reload"), true), [
+    "--fronts has no effect with --reload: one front serves.",
+    "--pin has no effect with --reload: one front serves.",
+  ]);
   assert.deepEqual(processAdvice(configOf("app.ts --workers auto --pin"), false), []);
   assert.match(processAdvice(configOf("app.ts --pin"), false)[0], /^--pin has no effect with one process/);
 });
