@@ -28,10 +28,11 @@ export interface WebSocketCall {
   /**
    * Sends a message. `bytes` is the caller's again when this returns; a text must be UTF-8. Behind the end of the
    * connection nothing happens.
+   * @param room so many bytes in front of `start` are nobody's: they may be written to
    * @returns null when nothing is to be waited for; rejects with ClientDisconnected
    * @throws ProtocolViolation before `websocket.accept`
    */
-  message(isText: boolean, bytes: Uint8Array, start: number, end: number): Promise<void> | null;
+  message(isText: boolean, bytes: Uint8Array, start: number, end: number, room: number): Promise<void> | null;
   /** The application has returned. It must not touch the call any more. */
   returned(): void;
   /** The application has failed. It must not touch the call any more. */

@@ -120,10 +120,10 @@ export class WebSocketCycle implements WebSocketCall {
     this.#host.roomAgain();
   }
 
-  message(isText: boolean, bytes: Uint8Array, start: number, end: number): Promise<void> | null {
+  message(isText: boolean, bytes: Uint8Array, start: number, end: number, room: number): Promise<void> | null {
     if (this.state >= states.CLOSING) return null;
     this.#next(states.SEND);
-    return this.#host.messageBytes(isText, bytes, start, end);
+    return this.#host.messageBytes(isText, bytes, start, end, room);
   }
 
   // ---- receiving -------------------------------------------------------------------------------------------

@@ -16,8 +16,11 @@ export interface WebSocketHost {
   abandonDenial(error: unknown): void;
   /** Puts a message on its way; null when nothing is to be waited for. */
   message(message: string | Uint8Array): Promise<void> | null;
-  /** The same for bytes that are the caller's again when this returns. A text is UTF-8. */
-  messageBytes(isText: boolean, bytes: Uint8Array, start: number, end: number): Promise<void> | null;
+  /**
+   * The same for bytes that are the caller's again when this returns. A text is UTF-8.
+   * @param room so many bytes in front of `start` are nobody's: they may be written to
+   */
+  messageBytes(isText: boolean, bytes: Uint8Array, start: number, end: number, room: number): Promise<void> | null;
   /** Begins the closing handshake, behind the messages before it. */
   farewell(code: number, reason: string): void;
   /** There is room for messages again. */

@@ -18,8 +18,11 @@ export interface Carried {
   wait(onGone: () => void): void;
   /** Appends a record of what waits; returns whether more could be sent now. */
   putBody(out: RecordBuffer): boolean;
-  /** @throws WireError for what no worker sends */
-  took(type: number, flags: number, bytes: Uint8Array, start: number, end: number): void;
+  /**
+   * @param records it came in, of a message
+   * @throws WireError for what no worker sends
+   */
+  took(type: number, flags: number, bytes: Uint8Array, start: number, end: number, records: number): void;
   /** The worker died. Returns whether another one may have it. */
   orphaned(): boolean;
   /** Its worker is to leave, and the patience with it is over: ends a WebSocket that is open. Returns whether it was one. */

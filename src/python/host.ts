@@ -354,13 +354,14 @@ export class WorkerHost implements wire.RecordTaker, Member {
     bytes: Uint8Array,
     start: number,
     end: number,
+    records: number,
   ): void {
     // Of one chunk with garbage in the middle, the rest is not looked at.
     if (this.state === "gone") return;
     this.expects(type, id, generation);
     if (id === 0) this.#tookOwn(type, bytes, start, end);
     else if (this.state === "loading") throw new wire.WireError("an answer before it was ready");
-    else this.#exchanges.get(id)?.took(type, flags, bytes, start, end);
+    else this.#exchanges.get(id)?.took(type, flags, bytes, start, end, records);
   }
 
   #tookOwn(type: number, bytes: Uint8Array, start: number, end: number): void {

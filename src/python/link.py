@@ -275,9 +275,12 @@ class Link(asyncio.BufferedProtocol):
                     parts.append(view[start:stop])
                 continue
             if kind == WS_MESSAGE:
+                parts = 1
+                if flags & MORE and end - at >= HEADER_BYTES:
+                    flags, parts, stop, at = self._rest_of_message(flags, request_id, start, stop, end)
                 socket = requests.get(request_id)
                 if socket is not None:
-                    socket.message(flags, view[start:stop])
+                    socket.message(flags, view[start:stop], parts)
                     # Its task is woken behind this turn, and what it sends leaves behind that.
                     starter.queued = True
                 continue
@@ -313,6 +316,27 @@ class Link(asyncio.BufferedProtocol):
         queued = starter.turn_read()
         if held:
             outlet.release(queued)
+
+    def _rest_of_message(self, flags, request_id, start, stop, end):
+        """Moves the parts that stand behind the one at `start` to its end, over the headers in between.
+
+        Returns the flags of the last one, the number of parts, where they end, and where the next record begins.
+        """
+        view = self._view
+        unpack = wire.HEADER.unpack_from
+        parts = 1
+        at = stop
+        while flags & MORE and end - at >= HEADER_BYTES:
+            length, kind, next_flags, next_id, _ = unpack(self._buffer, at)
+            begin = at + HEADER_BYTES
+            if kind != WS_MESSAGE or next_id != request_id or begin + length > end:
+                break
+            view[stop : stop + length] = view[begin : begin + length]
+            stop += length
+            at = begin + length
+            flags = flags & ~MORE | next_flags & MORE
+            parts += 1
+        return flags, parts, stop, at
 
     def _connect(self, request_id, encoded):
         worker = self.worker

@@ -204,8 +204,8 @@ export class SocketExchange implements Carried, WebSocketTaker {
 
   // ---- from the worker -------------------------------------------------------------------------------------
 
-  took(type: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
-    if (type === wire.WS_SEND) this.#send(flags, bytes, start, end);
+  took(type: number, flags: number, bytes: Uint8Array, start: number, end: number, records: number): void {
+    if (type === wire.WS_SEND) this.#send(flags, bytes, start, end, records);
     else if (type === wire.RESPONSE_CREDIT) this.#addCredit(bytes, start, end);
     else if (type === wire.WS_ACCEPT) this.#accept(bytes, start, end);
     else if (type === wire.WS_CLOSE) this.#close(bytes, start, end);
@@ -233,18 +233,20 @@ export class SocketExchange implements Carried, WebSocketTaker {
     this.#tell({ type: "websocket.close", code: wire.u16(bytes, start), reason: text });
   }
 
-  #send(flags: number, bytes: Uint8Array, start: number, end: number): void {
+  #send(flags: number, bytes: Uint8Array, start: number, end: number, records: number): void {
     if (this.#phase !== "open") throw new wire.WireError("a message before its WebSocket was accepted");
-    const cost = end - start + ((flags & wire.PASSED) === 0 ? ENTRY_BYTES : 0);
+    const cost = end - start + ((flags & wire.PASSED) === 0 ? records * ENTRY_BYTES : 0);
     this.#owe(cost, wire.WINDOW_BYTES + OVERDRAFT_BYTES);
     const isText = (flags & wire.TEXT) !== 0;
     if ((flags & wire.MORE) === 0 && this.#parts === null) {
-      this.#forward(this.#call.message(isText, bytes, start, end), cost);
+      // The record's header in front of it has done its service.
+      this.#forward(this.#call.message(isText, bytes, start, end, Math.min(start, wire.HEADER_BYTES)), cost);
       return;
     }
     if (this.#parts === null) {
       this.#parts = spareParts ?? new wire.RecordBuffer(PARTS_BYTES);
       spareParts = null;
+      this.#parts.length = wire.HEADER_BYTES;
     }
     const parts = this.#parts;
     parts.append(bytes, start, end);
@@ -254,7 +256,7 @@ export class SocketExchange implements Carried, WebSocketTaker {
       return;
     }
     this.#parts = null;
-    this.#forward(this.#call.message(isText, parts.bytes, 0, parts.length), cost);
+    this.#forward(this.#call.message(isText, parts.bytes, wire.HEADER_BYTES, parts.length, wire.HEADER_BYTES), cost);
     parts.length = 0;
     if (parts.bytes.length === PARTS_BYTES) spareParts = parts;
   }

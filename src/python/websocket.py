@@ -167,9 +167,9 @@ class Socket(Carried):
 
     # ---- from the front --------------------------------------------------------
 
-    def message(self, flags, payload):
-        """`payload` is the link's to use again."""
-        cost = len(payload) + ENTRY_BYTES
+    def message(self, flags, payload, parts=1):
+        """`payload` is the link's to use again; it came in so many records."""
+        cost = len(payload) + parts * ENTRY_BYTES
         if flags & MORE or self._parts is not None:
             payload, cost = self._joined(flags, bytes(payload), cost)
             if payload is None:
@@ -326,6 +326,9 @@ class Socket(Carried):
         """A message that is larger than a record, or for which there is no credit, or that others wait before."""
         if len(payload) > MOST_MESSAGE_BYTES:
             raise RuntimeError("websocket.send: a message of more than 256 MB.")
+        if self._backlog is None and self._credit > len(payload):
+            self._send_parts(flags, payload)
+            return
         entry = [flags, memoryview(payload), 0]
         if self._backlog is None:
             self._backlog = deque()
@@ -336,6 +339,19 @@ class Socket(Carried):
             if self._failure is not None:
                 raise self._failure
             await self._changed()
+
+    def _send_parts(self, flags, payload):
+        """Sends a message for which there is credit."""
+        worker = self.worker
+        put_body = worker.outlet.put_body
+        view = memoryview(payload)
+        size = len(payload)
+        for at in range(0, size, MOST_PAYLOAD_BYTES):
+            piece = view[at : at + MOST_PAYLOAD_BYTES]
+            length = len(piece)
+            more = MORE if at + length < size else 0
+            self._credit -= length + ENTRY_BYTES
+            put_body(_pack_header(length, WS_SEND, flags | more, self.id, worker.generation), piece)
 
     def _pump(self):
         """Sends of what waits as much as there is credit for."""

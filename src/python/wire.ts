@@ -145,7 +145,11 @@ export class RecordBuffer {
   }
 }
 
-/** Takes each record; the payload is `bytes[start, end)` and may be kept, as long as its owner says that it is. */
+/**
+ * Takes each record; the payload is `bytes[start, end)` and may be kept, as long as its owner says that it is. The
+ * HEADER_BYTES in front of it are nobody's any more, unless it is PASSED. `records` that stand behind one another and
+ * are one body or message may be told as one.
+ */
 export interface RecordTaker {
   /**
    * The header of a record whose payload has not arrived whole: garbage must not be waited for.
@@ -160,6 +164,7 @@ export interface RecordTaker {
     bytes: Uint8Array,
     start: number,
     end: number,
+    records: number,
   ): void;
 }
 
@@ -209,8 +214,9 @@ export class RecordReader {
       if (stop > end) break;
       const type = chunk[at + 2];
       if ((type === RESPONSE || type === RESPONSE_BODY) && end - stop >= HEADER_BYTES) at = this.#join(chunk, at, stop);
+      else if (type === WS_SEND && (chunk[at + 3] & MORE) !== 0) at = this.#joinMessage(chunk, at, stop);
       else {
-        taker.took(type, chunk[at + 3], u32(chunk, at + 4), u32(chunk, at + 8), chunk, start, stop);
+        taker.took(type, chunk[at + 3], u32(chunk, at + 4), u32(chunk, at + 8), chunk, start, stop, 1);
         at = stop;
       }
     }
@@ -237,7 +243,30 @@ export class RecordReader {
       to += length;
       from = next + length;
     }
-    this.#taker.took(type, flags, id, generation, chunk, start, to);
+    this.#taker.took(type, flags, id, generation, chunk, start, to, 1);
+    return from;
+  }
+
+  /** Tells the part of a message at `at` with those behind it; returns where they all end. */
+  #joinMessage(chunk: Uint8Array, at: number, stop: number): number {
+    let flags = chunk[at + 3];
+    const id = u32(chunk, at + 4);
+    const generation = u32(chunk, at + 8);
+    let to = stop;
+    let from = stop;
+    let records = 1;
+    while ((flags & MORE) !== 0 && chunk.length - from >= HEADER_BYTES) {
+      const length = u16(chunk, from);
+      const next = from + HEADER_BYTES;
+      if (length > MOST_PAYLOAD_BYTES || next + length > chunk.length || chunk[from + 2] !== WS_SEND) break;
+      if (u32(chunk, from + 4) !== id || u32(chunk, from + 8) !== generation) break;
+      flags = chunk[from + 3];
+      chunk.copyWithin(to, next, next + length);
+      to += length;
+      from = next + length;
+      records += 1;
+    }
+    this.#taker.took(WS_SEND, flags, id, generation, chunk, at + HEADER_BYTES, to, records);
     return from;
   }
 
@@ -247,7 +276,7 @@ export class RecordReader {
     if (stop === at) return at;
     this.#passing -= stop - at;
     const flags = this.#passing === 0 ? this.#flags : passedFlags(this.#type, this.#flags);
-    this.#taker.took(this.#type, flags, this.#id, this.#generation, chunk, at, stop);
+    this.#taker.took(this.#type, flags, this.#id, this.#generation, chunk, at, stop, 1);
     return stop;
   }
 
@@ -281,7 +310,9 @@ export class RecordReader {
     this.#generation = u32(chunk, at + 8);
     this.#flags = type === WS_SEND ? flags : flags & LAST;
     this.#passing = length - (stop - start);
-    if (stop > start) this.#taker.took(type, passedFlags(type, flags), this.#id, this.#generation, chunk, start, stop);
+    if (stop > start) {
+      this.#taker.took(type, passedFlags(type, flags), this.#id, this.#generation, chunk, start, stop, 1);
+    }
     return true;
   }
 
@@ -310,7 +341,7 @@ export class RecordReader {
     }
     const whole = this.#partial;
     this.#have = 0;
-    this.#taker.took(whole[2], whole[3], u32(whole, 4), u32(whole, 8), whole, HEADER_BYTES, whole.length);
+    this.#taker.took(whole[2], whole[3], u32(whole, 4), u32(whole, 8), whole, HEADER_BYTES, whole.length, 1);
     return at;
   }
 }

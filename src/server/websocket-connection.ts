@@ -108,8 +108,8 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     return this.put(message);
   }
 
-  messageBytes(isText: boolean, bytes: Uint8Array, start: number, end: number): Promise<void> | null {
-    return this.putBytes(isText, bytes, start, end);
+  messageBytes(isText: boolean, bytes: Uint8Array, start: number, end: number, room: number): Promise<void> | null {
+    return this.putBytes(isText, bytes, start, end, room);
   }
 
   farewell(code: number, reason: string): void {

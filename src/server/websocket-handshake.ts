@@ -45,7 +45,13 @@ export abstract class WebSocketHandshake extends WebSocketOutput implements WebS
   abstract readonly queueBytes: number;
   abstract readonly queueMessages: number;
   abstract message(message: string | Uint8Array): Promise<void> | null;
-  abstract messageBytes(isText: boolean, bytes: Uint8Array, start: number, end: number): Promise<void> | null;
+  abstract messageBytes(
+    isText: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    room: number,
+  ): Promise<void> | null;
   abstract farewell(code: number, reason: string): void;
   abstract roomAgain(): void;
 

@@ -12,6 +12,7 @@ import {
   type MessageEncoder,
   NO_ROOM,
   putClose,
+  putHeadAhead,
   putPing,
   putPong,
   REST,
@@ -95,9 +96,21 @@ export abstract class WebSocketOutput extends ConnectionEnd {
     return this.blocked ? this.#untilDrained() : null;
   }
 
-  /** As `put`, for bytes that are not this connection's to keep: what can't leave now is copied. A text is UTF-8. */
-  protected putBytes(isText: boolean, bytes: Uint8Array, start: number, end: number): Promise<void> | null {
+  /**
+   * As `put`, for bytes that are not this connection's to keep: what can't leave now is copied. A text is UTF-8.
+   * @param room so many bytes in front of `start` are nobody's
+   */
+  protected putBytes(
+    isText: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    room: number,
+  ): Promise<void> | null {
     const count = end - start;
+    if (this.#backlog === null && count >= LARGE_UNITS && room >= LONGEST_HEAD_BYTES) {
+      if (this.#putWhole(isText, bytes, start, end)) return this.blocked ? this.#untilDrained() : null;
+    }
     if (this.#backlog === null && count < LARGE_UNITS) {
       const { out } = (this.exchange ?? this.borrow()).outlet;
       if (out.ensure(LONGEST_HEAD_BYTES + count)) {
@@ -119,6 +132,19 @@ export abstract class WebSocketOutput extends ConnectionEnd {
     }
     const own = new Uint8Array(bytes.subarray(start, end));
     return this.put(isText ? new Utf8Text(own) : own);
+  }
+
+  /** Sends a message from where it lies, its head in front of it. False: it is not to be sent so, or not now. */
+  #putWhole(isText: boolean, bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.frames.compresses(end - start)) return false;
+    if (this.exchange === null) this.borrow();
+    this.flush();
+    if (this.blocked) return false;
+    const from = putHeadAhead(isText, bytes, start, end);
+    const taken = this.writeCopy(bytes, from, end);
+    if (from + taken < end) this.#keepRest(bytes.slice(from + taken, end), 0, end - from - taken);
+    else this.flushSoon();
+    return true;
   }
 
   /** Behind all messages before it. @param code undefined: a close frame without one */

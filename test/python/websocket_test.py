@@ -76,6 +76,39 @@ class Messages(unittest.TestCase):
 
         with_app(app, use)
 
+    def test_parts_are_moved_together_only_within_one_message(self):
+        events = []
+
+        async def app(scope, receive, send):
+            await receive()
+            await send(ACCEPT)
+            for _ in range(4):
+                events.append((await receive())["bytes"])
+
+        async def use(bench):
+            bench.socket()
+            parts = [
+                message(b"a" * 60_000, wire.MORE),
+                message(b"", wire.MORE),
+                message(b"b" * 50_000, wire.MORE),
+                message(b"c"),
+                message(b"alone"),
+                message(b"d", wire.MORE),
+                # Of a WebSocket that the worker does not have any more.
+                message(b"other", wire.MORE, 9),
+                message(b"e"),
+                message(b"f", wire.MORE),
+            ]
+            bench.receive(*parts)
+            bench.receive(message(b"g"))
+            await turns()
+            self.assertEqual(events, [b"a" * 60_000 + b"b" * 50_000 + b"c", b"alone", b"de", b"fg"])
+            # Each record is paid for.
+            first = sent(bench, wire.RESPONSE_CREDIT)[0]
+            self.assertEqual(wire.U32.unpack(first)[0], 110_001 + 4 * 64)
+
+        with_app(app, use)
+
     def test_a_large_one_goes_in_parts_as_credit_allows(self):
         done = []
 

@@ -254,3 +254,44 @@ for (const vector of vectors.socketScopes) {
 test("writes trailers", () => {
   assert.equal(hexOf(trailersPayload(pairsOf(vectors.trailers.pairs))), vectors.trailers.marshal);
 });
+
+test("parts of a message that stand behind one another are told as one, and counted; others are not joined", () => {
+  const out = new wire.RecordBuffer(64);
+  const put = (flags: number, id: number, text: string) => out.record(wire.WS_SEND, flags, id, 1, latin1(text));
+  const { MORE, TEXT } = wire;
+  put(TEXT | MORE, 1, "gr");
+  put(TEXT | MORE, 1, "");
+  put(TEXT, 1, "een");
+  put(0, 1, "alone");
+  put(MORE, 1, "a");
+  put(MORE, 2, "b");
+  put(0, 2, "c");
+  put(0, 1, "d");
+  put(MORE, 3, "cut ");
+  const cut = out.length + wire.HEADER_BYTES + 2;
+  put(0, 3, "here");
+  const told: string[] = [];
+  const reader = new wire.RecordReader({
+    expects: () => {},
+    took: (_type, flags, id, _generation, bytes, start, end, records) => {
+      assert.ok(start >= wire.HEADER_BYTES);
+      const more = (flags & MORE) === 0 ? "" : " ...";
+      told.push(`${id}: ${Buffer.from(bytes.subarray(start, end)).toString()}${more} (${records})`);
+      // What is in front of it is nobody's.
+      bytes.fill(0xff, start - wire.HEADER_BYTES, start);
+    },
+  });
+  const bytes = out.bytes.subarray(0, out.length);
+  reader.push(bytes.slice(0, cut));
+  reader.push(bytes.slice(cut));
+  const wanted = [
+    "1: green (3)",
+    "1: alone (1)",
+    "1: a ... (1)",
+    "2: bc (2)",
+    "1: d (1)",
+    "3: cut  ... (1)",
+    "3: here (1)",
+  ];
+  assert.deepEqual(told, wanted);
+});

@@ -258,7 +258,7 @@ test("websocket: an application that takes calls is told messages as bytes, and 
 test("websocket: an application that takes calls sends bytes, which it may change behind that", async () => {
   const { call, first } = openCall();
   const bytes = new TextEncoder().encode("<grüße>");
-  assert.equal(call.message(true, bytes, 1, bytes.length - 1), null);
+  assert.equal(call.message(true, bytes, 1, bytes.length - 1, 0), null);
   bytes.fill(0);
   await settle();
   const sent = first()!;
@@ -270,7 +270,7 @@ test("websocket: what the socket does not take of such bytes is copied, and wait
   await settle();
   client.socket.take = () => 0;
   const bytes = new Uint8Array(40_000).fill(7);
-  const sent = [call.message(false, bytes, 0, 40_000), call.message(true, bytes, 0, 100)];
+  const sent = [call.message(false, bytes, 0, 40_000, 0), call.message(true, bytes, 0, 100, 0)];
   bytes.fill(0);
   await settle();
   client.socket.take = (offered) => offered;
@@ -280,6 +280,32 @@ test("websocket: what the socket does not take of such bytes is copied, and wait
   await Promise.all(sent);
   assert.deepEqual(first()?.payload, new Uint8Array(40_000).fill(7));
 });
+
+for (const taken of [70_000, 30_004, 3, 0]) {
+  test(`websocket: a large message leaves from where it lies, its head in front of it (the socket takes ${taken})`, async () => {
+    for (const size of [60_000, 66_000]) {
+      const { call, client, first } = openCall();
+      await settle();
+      client.socket.take = (offered) => Math.min(offered, taken);
+      const around = new Uint8Array(12 + size + 5)
+        .fill(7)
+        .fill(8, 0, 12)
+        .fill(9, 12 + size);
+      const sent = call.message(false, around, 12, 12 + size, 12);
+      assert.equal(sent === null, taken > size);
+      // The head's bytes at most were anybody's.
+      assert.deepEqual([around[0], around[1], around.at(-5)], [8, 8, 9]);
+      around.fill(0);
+      client.socket.take = (offered) => offered;
+      if (sent !== null) await client.socket.drain();
+      await sent;
+      await settle();
+      const found = first()!;
+      assert.equal(found.opcode, BINARY);
+      assert.ok(found.payload.length === size && found.payload.every((byte) => byte === 7));
+    }
+  });
+}
 
 test("websocket: an application that takes calls and is full stops the reading, until it has room", async () => {
   const { call, client, told, fill } = openCall();
@@ -299,6 +325,6 @@ test("websocket: an application that takes calls and fails closes with 1011", as
   call.raised(new Error("broken"));
   await settle();
   assert.equal(closeOf(first()!), "1011");
-  assert.equal(call.message(true, new Uint8Array(1), 0, 1), null, "nothing happens any more");
+  assert.equal(call.message(true, new Uint8Array(1), 0, 1, 0), null, "nothing happens any more");
   assert.deepEqual(told, []);
 });

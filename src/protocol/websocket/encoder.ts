@@ -73,6 +73,16 @@ function writeHead(into: Uint8Array, at: number, first: number, length: number):
   return at + LONGEST_HEAD_BYTES;
 }
 
+/**
+ * Writes the head of an uncompressed message in front of `bytes[start, end)`, where LONGEST_HEAD_BYTES are nobody's.
+ * Returns where the frame begins.
+ */
+export function putHeadAhead(isText: boolean, bytes: Uint8Array, start: number, end: number): number {
+  const at = start - headBytes(end - start);
+  writeHead(bytes, at, FIN | (isText ? OPCODE_TEXT : OPCODE_BINARY), end - start);
+  return at;
+}
+
 function putControl(out: OutBuffer, opcode: number, payload: Uint8Array, start: number, end: number): boolean {
   const count = end - start;
   if (count > CONTROL_BYTES) throw new Error("A control frame has at most 125 bytes.");
@@ -126,6 +136,11 @@ export class MessageEncoder {
     this.#deflater = deflater;
     // An empty message would leave the compressor nothing to say.
     this.#thresholdBytes = Math.max(1, thresholdBytes);
+  }
+
+  /** Whether a message of so many bytes is to be compressed. */
+  compresses(count: number): boolean {
+    return this.#deflater !== undefined && count >= this.#thresholdBytes;
   }
 
   /** Encodes a text message: DONE, REST or NO_ROOM. Lone surrogates become U+FFFD. */
