@@ -22,6 +22,7 @@ const EXIT_GRACE_MS = 1_000;
 
 const TEXT = new TextDecoder();
 const UTF8 = new TextEncoder();
+const NO_BYTES = new Uint8Array(0);
 
 /** Whom a host tells. */
 export interface HostOwner {
@@ -433,8 +434,6 @@ export class WorkerHost implements wire.RecordTaker, Member {
     this.#owner.gone(this, orphans, why);
   }
 }
-
-const NO_BYTES = new Uint8Array(0);
 
 function parseMessage(bytes: Uint8Array): Record<string, unknown> {
   try {

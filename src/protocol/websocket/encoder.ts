@@ -39,6 +39,9 @@ const WIDEST_UNIT_BYTES = 3;
 /** Up to this many code units, a loop over ASCII is faster than a call of the runtime. */
 const LOOP_UNITS = 32;
 
+/** Texts up to here are compared with the one before: what is kept is small, and so is what is compared in vain. */
+const REPEATED_UNITS = 2 * 1024;
+
 const NO_BYTES = new Uint8Array(0);
 const utf8 = new TextEncoder();
 /** Texts on their way to the compressor; longer ones get an array of their own. */
@@ -152,7 +155,8 @@ export class MessageEncoder {
       return this.#putCompressed(out, OPCODE_TEXT, bytes, 0, bytes.length);
     }
     if (out.ensure(LONGEST_HEAD_BYTES + WIDEST_UNIT_BYTES * units)) {
-      this.#writeText(out, text, units);
+      if (units > LOOP_UNITS && units <= REPEATED_UNITS) this.#putRepeated(out, text, units);
+      else this.#writeText(out, text, units);
       return DONE;
     }
     const bytes = utf8.encode(text);
@@ -188,6 +192,20 @@ export class MessageEncoder {
     const count = out.end - out.start - before;
     this.#lastFrame = isAgain && result === DONE ? out.bytes.slice(out.end - count, out.end) : null;
     return result;
+  }
+
+  /** A text that many connections get, one after the other, is encoded for the first two; the others get their frame. */
+  #putRepeated(out: OutBuffer, text: string, units: number): void {
+    const isAgain = text === this.#lastText;
+    const frame = isAgain ? this.#lastFrame : null;
+    if (frame !== null) {
+      out.append(frame, 0, frame.length);
+      return;
+    }
+    const { end } = out;
+    this.#writeText(out, text, units);
+    this.#lastText = text;
+    this.#lastFrame = isAgain ? out.bytes.slice(end, out.end) : null;
   }
 
   /** The payload is written where it belongs if its length has as many digits as its units let expect; else it moves. */

@@ -331,3 +331,27 @@ test("compressed: the payload that follows is not overwritten by the next messag
   encoder.putText(new OutBuffer(), "Another, another, another, another one!");
   assert.equal(hex(rest.subarray(restStart, restEnd)), before);
 });
+
+test("a text that is sent again and again is the same frame each time, whatever was sent in between", () => {
+  const encoder = new MessageEncoder(nativeText);
+  const texts = [32, 33, 125, 126, 2048, 2049].flatMap((units) =>
+    ["a", "é", "\ud800"].map((each) => each.repeat(units)),
+  );
+  const encoded = (text: string): string => {
+    const out = new OutBuffer();
+    out.ensure(3);
+    out.end = 3;
+    assert.equal(encoder.putText(out, text), DONE);
+    return Buffer.from(out.bytes.subarray(3, out.end)).toString("hex");
+  };
+  const alone = texts.map((text) => {
+    const out = new OutBuffer();
+    new MessageEncoder(nativeText).putText(out, text);
+    return Buffer.from(out.bytes.subarray(0, out.end)).toString("hex");
+  });
+  for (let times = 1; times <= 4; times++) {
+    for (const [i, text] of texts.entries()) {
+      for (let n = 0; n < times; n++) assert.equal(encoded(text), alone[i]);
+    }
+  }
+});
