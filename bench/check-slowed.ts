@@ -2,7 +2,7 @@
  * Shows that `bench:check` sees a build that is slower: records the ratios of the tree as it is, checks the tree against
  * them, then checks a copy of it in which each request costs a few microseconds more. The tree itself stays as it is.
  *
- *   bun bench/check-slowed.ts [--microseconds 3] [--only http/hello] [--rounds 5] [--cpus 0:2,3]
+ *   bun bench/check-slowed.ts [--microseconds 3] [--only http/hello] [--rounds 7] [--cpus 0:2,3]
  */
 import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -23,7 +23,7 @@ const EXIT_FELL = 1;
 const OPTIONS = {
   microseconds: { type: "string", default: "3" },
   only: { type: "string", default: "http/hello" },
-  rounds: { type: "string", default: "5" },
+  rounds: { type: "string", default: "7" },
   cpus: { type: "string" },
 } as const;
 

@@ -2,7 +2,7 @@
  * `npm run bench:check`: a short run that fails where a ratio to a peer in the same run has fallen clearly below the one in
  * bench/recorded.json. `--record` writes that file instead, from a run on a quiet machine.
  *
- *   npm run bench:check -- [--only http/hello,python/hello] [--all] [--rounds 5] [--record] [--recorded FILE]
+ *   npm run bench:check -- [--only http/hello,python/hello] [--all] [--rounds 7] [--record] [--recorded FILE]
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -42,7 +42,7 @@ const WARMUP_SECONDS = "2";
 const OPTIONS = {
   only: { type: "string" },
   all: { type: "boolean", default: false },
-  rounds: { type: "string", default: "5" },
+  rounds: { type: "string", default: "7" },
   seconds: { type: "string", default: "1" },
   cpus: { type: "string" },
   record: { type: "boolean", default: false },
@@ -110,7 +110,9 @@ async function measure(pairs: readonly Pair[], values: Values): Promise<BenchRes
 
 function row({ recorded, now, verdict }: Judged): string[] {
   const range = (values: { q1: number; median: number; q3: number }) =>
-    `${values.median.toFixed(2)} (${values.q1.toFixed(2)} to ${values.q3.toFixed(2)})`;
+    values.q1 === values.q3
+      ? values.median.toFixed(2)
+      : `${values.median.toFixed(2)} (${values.q1.toFixed(2)} to ${values.q3.toFixed(2)})`;
   const what = `${titleOf(recorded.ours)} / ${titleOf(recorded.theirs)}`;
   return [recorded.suite, what, recorded.measure, range(recorded), now === undefined ? "–" : range(now), verdict];
 }

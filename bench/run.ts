@@ -83,7 +83,7 @@ function listText(suites: readonly string[]): string {
     ({ name, about, connections }) => `  ${name.padEnd(26)} ${about}; ${connectionsText(connections)}\n`,
   );
   return [
-    `Suites:  ${suites.join(", ")}\n`,
+    `Suites:  ${suites.filter((suite) => !WORKLOADS.some(({ name }) => name === suite)).join(", ")}; and each row\n`,
     `Servers: ${ids.join(", ")}\n`,
     `  of the web rows: ${group("web").join(", ")}\n`,
     `  of the websocket rows: ${group("websocket").join(", ")}\n`,

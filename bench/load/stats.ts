@@ -46,6 +46,8 @@ export interface RoundValue {
 export interface Ratio {
   /** Median of ours over median of theirs. */
   readonly ofMedians: number;
+  /** Greatest of ours over greatest of theirs: of what a disturbance can only lessen, the values that met the fewest. */
+  readonly ofGreatest: number;
   /** Ours over theirs within each round that has both, so that drift of the machine cancels out. */
   readonly perRound: Spread;
 }
@@ -58,7 +60,11 @@ export function ratio(ours: readonly RoundValue[], theirs: readonly RoundValue[]
     const other = byRound.get(round);
     if (other !== undefined && other !== 0) paired.push(value / other);
   }
-  return { ofMedians: median(values(ours)) / median(values(theirs)), perRound: spread(paired) };
+  return {
+    ofMedians: median(values(ours)) / median(values(theirs)),
+    ofGreatest: quantile(values(ours), 1) / quantile(values(theirs), 1),
+    perRound: spread(paired),
+  };
 }
 
 /** `items` starting at another one each round, so that no server always follows the same neighbour's warm core. */

@@ -124,18 +124,33 @@ test("bench:check fails for a fall and for rows of ours that did not run, not fo
 
 test("what is recorded is the ratio by rounds, and replaces only its own pair", () => {
   const found = ratiosOf(result({ a: suite({ x: rates(90, 110), y: rates(100, 100) }) }), [PAIR]);
-  const [byRate, byTime] = found;
+  const [byRate, byTime, best] = found;
   assert.deepEqual(byRate, { ...BY_RATE, q1: 0.95, median: 1, q3: 1.05 });
   assert.deepEqual(byTime, { ...PAIR, measure: "requests/CPU s", q1: 1, median: 1, q3: 1 });
   const other = { ...BY_RATE, suite: "b", q1: 1, median: 1, q3: 1 };
   const merged = mergeRatios([{ ...BY_RATE, q1: 9, median: 9, q3: 9 }, other], found);
-  assert.deepEqual(merged, [byTime, byRate, other]);
+  assert.deepEqual(merged, [best, byTime, byRate, other]);
 });
 
 test("the least fall that a run could have seen is its widest ratio", () => {
   const recorded = [{ ...BY_RATE, ...RECORDED }];
   const judged = judgeAll(recorded, result({ a: suite({ x: rates(90, 110), y: rates(100, 100) }) }));
   assert.ok(Math.abs(resolution(judged) - 0.1) < 1e-9);
+});
+
+test("bench:check sees by the best rounds what wide rounds hide, and nothing where one round alone is good", () => {
+  const best = { ...PAIR, measure: "best requests/CPU s", q1: 1, median: 1, q3: 1 } as const;
+  const byTime = { ...PAIR, measure: "requests/CPU s", q1: 0.7, median: 0.8, q3: 0.9 } as const;
+  // Processor time of each round, as a multiple of the peer's best.
+  const at = (...times: number[]) => {
+    const ours = times.map((time, round) => ({ ...SAMPLE, round, serverCpuSeconds: SAMPLE.serverCpuSeconds * time }));
+    const judged = judgeAll([best, byTime], result({ a: suite({ x: ours, y: rates(100, 100, 100) }) }));
+    return judged.map(({ verdict }) => verdict);
+  };
+  assert.deepEqual(at(1.3, 1.4, 1.5), ["fell", "ok"]);
+  assert.deepEqual(at(1, 1.4, 1.5), ["ok", "ok"]);
+  assert.deepEqual(at(1.2, 1.2, 1.2), ["ok", "ok"], "within what is tolerated");
+  assert.deepEqual(at(1.3, 1.9, 2), ["fell", "fell"]);
 });
 
 test("bench:check sees more processor time for a request, where the rate is the same", () => {

@@ -48,6 +48,7 @@ test("a ratio pairs the values of the same round", () => {
   const theirs = [30, 20, 10].map((value, index) => ({ round: 2 - index, value }));
   const found = ratio(ours, theirs);
   assert.equal(found.ofMedians, 2);
+  assert.equal(found.ofGreatest, 3);
   assert.deepEqual(found.perRound, { count: 3, q1: 1.5, median: 2, q3: 2.5 });
 });
 
