@@ -2,9 +2,10 @@
  * The decoder of a client's frames: bytes in, events out; no IO. RFC 6455 section 5, RFC 7692 section 7.2.2.
  *
  * A pull parser: `feed` a chunk, call `next` until it says NEED_DATA. It stops and goes on at any byte. Payloads are
- * unmasked in the fed chunk. A message that arrived whole, in one frame, is handed out where it lies; any other is put
- * together in an array that is handed over. Between messages the decoder holds no bytes. What it refuses is final: the
- * caller answers with a close frame (`error.closeCode`, `error.reason`). Behind a close frame nothing is accepted.
+ * unmasked in the fed chunk, large ones aside. A message that arrived whole, in one frame, is handed out where it lies
+ * then; any other is put together in an array that is handed over, or used again where nobody keeps it. Between messages
+ * the decoder holds no bytes. What it refuses is final: the caller answers with a close frame (`error.closeCode`,
+ * `error.reason`). Behind a close frame nothing is accepted.
  */
 import {
   BAD_CLOSE_CODE,
@@ -101,8 +102,8 @@ export class FrameDecoder {
   payloadStart = 0;
   payloadEnd = 0;
   /**
-   * `payload` is the caller's to keep. Else it is a part of the chunk, or of memory that all decompressors share: to be
-   * copied or used before any decoder goes on.
+   * `payload` is the caller's to keep. Else it is a part of the chunk, or of memory that all decoders or decompressors
+   * share: to be copied or used before any decoder goes on.
    */
   payloadOwned = false;
   /** After CLOSE: its code, 1005 when it had none; and its reason. */
