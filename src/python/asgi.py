@@ -11,7 +11,7 @@ from time import perf_counter
 
 from . import wire
 from .carried import Carried
-from .failures import ClientDisconnected, comes_from, logger
+from .failures import ClientDisconnected, comes_from, logger, shown
 
 IDLE = 0
 STARTED = 1
@@ -166,8 +166,7 @@ class HttpRequest(Carried):
             logger.error("Exception in ASGI application", exc_info=error)
         self._tell_refusal()
         if self._state != COMPLETE:
-            text = f"{type(error).__name__}: {error}"
-            self._done(wire.RAISED, text.encode("utf-8", "replace")[:1000])
+            self._done(wire.RAISED, shown(error).encode("utf-8", "replace")[:1000])
 
     def _done(self, flags, text):
         self._state = COMPLETE

@@ -21,6 +21,15 @@ def log_refused(why, line):
     logger.error("The response to %s could not be sent: %s", line or "a request", why)
 
 
+def shown(error):
+    """An error in a line; its name alone where it fails to say what it is."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:
+        return name
+
+
 def comes_from(error, kinds):
     """Whether `error` is one of `kinds`, or one of them led to it."""
     seen = 0

@@ -1,9 +1,8 @@
 """The lifespan protocol (ASGI lifespan specification 2.0): one task, as long as the worker."""
 
 import asyncio
-import logging
 
-logger = logging.getLogger("ringcorn.error")
+from .failures import logger, shown
 
 
 class StartupFailed(Exception):
@@ -99,7 +98,7 @@ class Lifespan:
         self._phase = "ended"
         if phase == "startup":
             if self.mode == "on":
-                failed = StartupFailed(f"{type(error).__name__}: {error}")
+                failed = StartupFailed(shown(error))
                 failed.__cause__ = error
                 self._fail(failed)
             else:
@@ -107,7 +106,7 @@ class Lifespan:
                 self._settle(self._started, None)
         elif phase == "shutdown":
             logger.error("Exception in lifespan shutdown", exc_info=error)
-            self._settle(self._stopped, f"{type(error).__name__}: {error}")
+            self._settle(self._stopped, shown(error))
         elif phase == "running":
             logger.error("Exception in 'lifespan' protocol", exc_info=error)
 

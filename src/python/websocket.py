@@ -12,7 +12,7 @@ from time import perf_counter
 from . import wire
 from .asgi import HttpRequest
 from .carried import Carried
-from .failures import ClientDisconnected, comes_from, logger
+from .failures import ClientDisconnected, comes_from, logger, shown
 
 CONNECTING = 0
 DENYING = 1
@@ -158,8 +158,7 @@ class Socket(Carried):
         if isinstance(error, Exception) or not self.worker.leaving:
             logger.error("Exception in ASGI application", exc_info=error)
         self._tell_refusal()
-        text = f"{type(error).__name__}: {error}"
-        self._done(wire.RAISED, text.encode("utf-8", "replace")[:1000])
+        self._done(wire.RAISED, shown(error).encode("utf-8", "replace")[:1000])
 
     def _done(self, flags, text):
         self._state = CLOSED

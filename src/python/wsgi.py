@@ -9,7 +9,7 @@ from marshal import loads
 
 from . import wire
 from .environ import FileWrapper, environ_of
-from .failures import ClientDisconnected, comes_from, log_refused, logger
+from .failures import ClientDisconnected, comes_from, log_refused, logger, shown
 
 #: Answers that end with a record of fewer bytes may leave together.
 KEPT_BYTES = 16 * 1024
@@ -162,7 +162,7 @@ class WsgiRequest:
             flags, text = 0, b""
         else:
             logger.error("Exception in WSGI application", exc_info=error)
-            flags, text = wire.RAISED, f"{type(error).__name__}: {error}".encode("utf-8", "replace")
+            flags, text = wire.RAISED, shown(error).encode("utf-8", "replace")
         if not self._complete:
             self._complete = True
             self._put(wire.DONE, flags, text[:1000])

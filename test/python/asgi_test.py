@@ -3,7 +3,7 @@
 import asyncio
 import unittest
 
-from support import START, asgi, body, encoded_scope, response, turns, wire, with_app
+from support import START, Speechless, asgi, body, encoded_scope, response, turns, wire, with_app
 
 
 class Scope(unittest.TestCase):
@@ -134,6 +134,19 @@ class Send(unittest.TestCase):
             (_, _, _, first), (_, _, _, second) = bench.records()
             self.assertEqual(response(first)[2], b"x" * 5000)
             self.assertEqual(second, b"y" * 5000)
+
+        with_app(app, use)
+
+    def test_an_error_that_fails_to_say_what_it_is_is_told(self):
+        async def app(scope, receive, send):
+            raise Speechless()
+
+        async def use(bench):
+            with self.assertLogs("ringcorn.error"):
+                bench.request()
+                await turns()
+            ((kind, flags, _, payload),) = bench.records()
+            self.assertEqual((kind, flags, payload), (wire.DONE, wire.RAISED, b"Speechless"))
 
         with_app(app, use)
 

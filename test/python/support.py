@@ -24,6 +24,13 @@ GENERATION = 5
 START = {"type": "http.response.start", "status": 200, "headers": []}
 
 
+class Speechless(Exception):
+    """An error that can't be shown."""
+
+    def __str__(self):
+        raise ValueError("no words")
+
+
 class Catcher:
     """In place of the stream: keeps the records that are written."""
 

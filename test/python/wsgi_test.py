@@ -8,7 +8,7 @@ import time
 import unittest
 from wsgiref.validate import validator
 
-from support import wire
+from support import Speechless, wire
 from wsgi_support import Site, hello
 
 
@@ -180,6 +180,16 @@ class Responses(unittest.TestCase):
         site = Site(app)
         site.start()
         self.assertEqual(site.whole()[2], b"content")
+
+    def test_an_error_that_fails_to_say_what_it_is_is_told(self):
+        def app(environ, start_response):
+            raise Speechless()
+
+        site = Site(app)
+        with self.assertLogs("ringcorn.error"):
+            site.start()
+            ((kind, flags, _, payload),) = site.finish()
+        self.assertEqual((kind, flags, payload), (wire.DONE, wire.RAISED, b"Speechless"))
 
     def test_an_error_before_the_response_is_told(self):
         def app(environ, start_response):
