@@ -40,7 +40,7 @@ const WIDEST_UNIT_BYTES = 3;
 const LOOP_UNITS = 32;
 
 /** Texts up to here are compared with the one before: what is kept is small, and so is what is compared in vain. */
-const REPEATED_UNITS = 2 * 1024;
+const REPEATED_UNITS = 512;
 
 const NO_BYTES = new Uint8Array(0);
 const utf8 = new TextEncoder();
