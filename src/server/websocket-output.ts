@@ -142,8 +142,11 @@ export abstract class WebSocketOutput extends ConnectionEnd {
     if (this.blocked) return false;
     const from = putHeadAhead(isText, bytes, start, end);
     const taken = this.writeCopy(bytes, from, end);
-    if (from + taken < end) this.#keepRest(bytes.slice(from + taken, end), 0, end - from - taken);
-    else this.flushSoon();
+    if (from + taken < end) {
+      // Not `slice`: of a Buffer, as node:net has read it, that would be a view, and the memory is its owner's again.
+      const rest = new Uint8Array(bytes.subarray(from + taken, end));
+      this.#keepRest(rest, 0, rest.length);
+    } else this.flushSoon();
     return true;
   }
 

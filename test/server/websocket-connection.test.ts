@@ -287,7 +287,8 @@ for (const taken of [70_000, 30_004, 3, 0]) {
       const { call, client, first } = openCall();
       await settle();
       client.socket.take = (offered) => Math.min(offered, taken);
-      const around = new Uint8Array(12 + size + 5)
+      // As node:net reads it: a `slice` of it would be a view.
+      const around = Buffer.alloc(12 + size + 5)
         .fill(7)
         .fill(8, 0, 12)
         .fill(9, 12 + size);
