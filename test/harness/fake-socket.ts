@@ -51,7 +51,7 @@ export class FakeSocket implements Socket {
     this.writes++;
     const taken = Math.min(end - start, this.take(end - start));
     if (taken < end - start) this.short = true;
-    if (taken > 0) this.#taken.push(bytes.slice(start, start + taken));
+    if (taken > 0) this.#taken.push(new Uint8Array(bytes.subarray(start, start + taken)));
     return taken;
   }
 
