@@ -136,12 +136,32 @@ const OPTIONS = {
   seconds: { type: "string", default: "5" },
   cpus: { type: "string" },
   top: { type: "string", default: "25" },
+  help: { type: "boolean", short: "h", default: false },
 } as const;
+
+const HELP = `npm run profile -- ROW [options]          a row of the suite, such as web/json or python/hello (npm run bench -- --list)
+bun bench/profile.ts SERVER [options]     a server of the suites http, such as ringcorn-bun
+
+  --server ID      a server of the row, such as ringcorn-deno or uvicorn (Ringcorn on Bun)
+  --cores N        cores of the server
+  --seconds N      how long the load lasts
+  --top N          functions that are printed
+  --cpus S:L       core of the server and cores of the load generator, such as 0:2,3
+  --pipelining N   requests at once on each connection, for a server of the suites http
+  -h, --help
+
+The files that are left are named at the end: .cpuprofile, .heapprofile and .heapsnapshot open in Chrome's DevTools, a
+Python worker's .speedscope.json in speedscope.
+`;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ args: argv.slice(2), allowPositionals: true, options: OPTIONS });
+  if (values.help) {
+    stdout.write(HELP);
+    return;
+  }
   const name = positionals[0] ?? "web/hello";
   const workload = WORKLOADS.find((each) => each.name === name);
   if (workload === undefined && !SERVERS.some((server) => server.id === name)) {
