@@ -11,9 +11,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const FILE_LINES = 450;
 const FUNCTION_LINES = 70;
 
-/** How arrays lie in memory: a leaf that knows nothing, so that any room may import it. */
-const LEAF = "memory";
-/** Which rooms a room may import from, besides itself and the leaf. What is missing here is an arrow that points up. */
+/** Which rooms a room may import from, besides itself. What is missing here is an arrow that points up. */
 const STAIRS: Readonly<Record<string, readonly string[]>> = {
   // The library's entry and the command stand above all rooms.
   "": ["cli", "supervise", "server", "apps", "python", "edge", "observe", "asgi", "channel", "protocol", "runtime"],
@@ -28,7 +26,6 @@ const STAIRS: Readonly<Record<string, readonly string[]>> = {
   channel: [],
   protocol: [],
   runtime: [],
-  [LEAF]: [],
 };
 /** Where a program begins: nothing needs to import these. */
 const ENTRIES = ["src/index.ts", "src/cli/main.ts", /^bench\//, /^examples\//, /^bin\//, /^scripts\//];
@@ -92,7 +89,7 @@ test("arrows between rooms point down only", () => {
       const to = target(file, name);
       if (to === undefined || !to.startsWith("src/")) continue;
       const other = roomOf(to);
-      if (other !== room && other !== LEAF && !STAIRS[room].includes(other)) wrong.push(`${file} -> ${to}`);
+      if (other !== room && !STAIRS[room].includes(other)) wrong.push(`${file} -> ${to}`);
     }
   }
   assert.deepEqual(wrong, []);
@@ -108,9 +105,9 @@ test("src imports nothing of the tree outside src", () => {
   assert.deepEqual(wrong, []);
 });
 
-test("protocol, channel and memory use no package", () => {
+test("protocol and channel use no package", () => {
   const wrong = inSource
-    .filter((file) => ["protocol", "channel", LEAF].includes(roomOf(file)))
+    .filter((file) => ["protocol", "channel"].includes(roomOf(file)))
     .flatMap((file) => importsOf(read(file)).flatMap((name) => (target(file, name) ? [] : [`${file} -> ${name}`])));
   assert.deepEqual(wrong, []);
 });

@@ -1,5 +1,5 @@
 /** A growable output buffer: encoders append, the connection takes from the front. Pooled, so it keeps its size. */
-import { offPage } from "../memory/off-page.ts";
+import { offPage } from "./off-page.ts";
 
 /** Enough for the head and a small body of a response, or sixteen short pipelined ones. */
 export const BUFFER_INITIAL_BYTES = 4 * 1024;

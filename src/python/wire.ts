@@ -10,7 +10,7 @@
  * Numbers are little-endian; `length` counts the payload's bytes. What comes from a worker is checked here as if it
  * came from anybody.
  */
-import { offPage } from "../memory/off-page.ts";
+import { offPage } from "../runtime/off-page.ts";
 
 export const WIRE_VERSION = 1;
 export const HEADER_BYTES = 12;

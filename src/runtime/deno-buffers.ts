@@ -1,5 +1,5 @@
 /** Buffers that Deno's sockets borrow for reads and writes in progress; the output of connections is exchanged for them. */
-import { offPage } from "../memory/off-page.ts";
+import { offPage } from "./off-page.ts";
 
 /** From a page to what one read or write moves well, and what a WebSocket message of 64 KB needs with its head. */
 const SIZES = [4 * 1024, 16 * 1024, 64 * 1024, 80 * 1024];

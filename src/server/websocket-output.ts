@@ -4,8 +4,8 @@
  */
 import { ClientDisconnected } from "../asgi/errors.ts";
 import { Waiters } from "../channel/waiters.ts";
-import { offPage } from "../memory/off-page.ts";
 import { OutBuffer } from "../protocol/buffer.ts";
+import { offPage } from "../protocol/off-page.ts";
 import {
   DONE,
   LONGEST_HEAD_BYTES,

@@ -2,7 +2,7 @@
  * Arrays in which messages in pieces are put together and which nobody keeps: used again by all decoders, since a new one
  * is filled with zeroes first. As many as are of use at once when each message is decoded as soon as it is whole.
  */
-import { offPage } from "../../memory/off-page.ts";
+import { offPage } from "../off-page.ts";
 
 const SIZES = [64 * 1024, 256 * 1024] as const;
 /** What is put into smaller ones comes from a client that has not sent much: it must not hold one. */

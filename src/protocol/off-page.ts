@@ -1,4 +1,4 @@
-/** Where output begins in its memory: for every room that makes arrays which large pieces are copied into. */
+/** Where output begins in its memory. */
 
 /**
  * Where in its memory an array begins that large pieces are copied into behind a few bytes: a frame's head, a record's, a

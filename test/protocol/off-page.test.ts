@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { offPage } from "../../src/memory/off-page.ts";
 import { OutBuffer } from "../../src/protocol/buffer.ts";
+import { offPage } from "../../src/protocol/off-page.ts";
 import { HELLO, RecordBuffer } from "../../src/python/wire.ts";
 import { BufferPool } from "../../src/runtime/deno-buffers.ts";
+import { offPage as runtimes } from "../../src/runtime/off-page.ts";
 
 const PAGE_BYTES = 4096;
 /** What stands before a piece that is copied: heads and records that are longer are rare. */
@@ -23,6 +24,8 @@ test("arrays for output have the size asked for, and begin away from a page's st
       assert.equal(bytes.byteOffset + size, bytes.buffer.byteLength, "nothing is left behind it");
     }
   }
+  assert.equal(runtimes(10).byteOffset, offPage(10).byteOffset, "the runtime's are exchanged with these");
+  assert.equal(runtimes(10).length, 10);
   assert.notEqual(offPage(10, 2).byteOffset, offPage(10).byteOffset);
 });
 
