@@ -67,9 +67,14 @@ export class Pulse {
       this.#stillCpu = cpuMs;
       this.#stillAt = nowMs;
     }
-    const lastTurn = nowMs - this.#turnedAt;
     const stillness = nowMs - this.#stillAt;
-    if (timeoutMs > 0 && lastTurn >= timeoutMs && stillness >= timeoutMs) return "stuck";
+    if (timeoutMs > 0 && stillness >= timeoutMs && this.#hasNotTurned(nowMs, timeoutMs)) return "stuck";
     return this.isSilent(nowMs) || (this.last?.lagMs ?? 0) >= BUSY_LAG_MS ? "busy" : "well";
+  }
+
+  /** Its last beat says so, or there is none though it is due: between two of them nothing is known. */
+  #hasNotTurned(nowMs: number, timeoutMs: number): boolean {
+    if (nowMs - this.#turnedAt < timeoutMs) return false;
+    return (this.last?.lagMs ?? 0) >= timeoutMs || this.isSilent(nowMs);
   }
 }

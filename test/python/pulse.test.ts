@@ -117,3 +117,17 @@ test("a loop is busy from the threshold on, and a silent one", () => {
   }
   assert.equal(pulse.judge(1000 + SILENT_MS + 1, TIMEOUT_MS), "busy");
 });
+
+test("a timeout that is shorter than the time between two beats ends nobody who is well", () => {
+  const pulse = new Pulse(0);
+  pulse.begin(0);
+  pulse.beat({ atMs: 1000, lagMs: 0, cpuMs: 300, inFlight: 0 });
+  assert.equal(pulse.judge(1000, 500), "well");
+  assert.equal(pulse.judge(2200, 500), "well", "the next beat is not due yet");
+  pulse.beat({ atMs: 2250, lagMs: 700, cpuMs: 300, inFlight: 1 });
+  assert.equal(pulse.judge(2250, 500), "stuck", "the beat says that the loop waits");
+  const silent = new Pulse(0);
+  silent.beat({ atMs: 1000, lagMs: 0, cpuMs: 300, inFlight: 0 });
+  silent.judge(1000, 500);
+  assert.equal(silent.judge(1000 + SILENT_MS + 1, 500), "stuck", "no beat comes any more");
+});
