@@ -27,6 +27,7 @@ export const OPTIONS = {
   list: { type: "boolean", default: false },
   readme: { type: "boolean", default: false },
   report: { type: "boolean", default: false },
+  resume: { type: "boolean", default: false },
   help: { type: "boolean", short: "h", default: false },
 } as const;
 
@@ -54,10 +55,11 @@ export const HELP = `npm run bench -- [options]
   --list              name the suites and servers
   --report [FILE]     print the report of an earlier result (.bench/latest.json)
   --html FILE         with --report: write the HTML report there
+  --resume [FILE]     go on with an interrupted run (.bench/latest.json), with its options
   --readme [FILE]     put an earlier result's figures into README.md
   -h, --help
 
-Ctrl-C keeps what is done.
+Ctrl-C keeps what is done; --resume goes on with it.
 `;
 
 /** Fewer rounds than this give no quartiles worth the name. */

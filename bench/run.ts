@@ -15,6 +15,7 @@ import { MICRO_FILES, runMicroFile } from "./load/micro.ts";
 import { plannedText } from "./load/planned.ts";
 import { programs, ROOT } from "./load/programs.ts";
 import { newPlan, type Planned } from "./load/progress.ts";
+import { revision } from "./load/revision.ts";
 import { ROW_SERVERS, serversOf } from "./load/row-groups.ts";
 import { isNamed, parseVariant, type RowServer, type Selection } from "./load/row-servers.ts";
 import { paceFor, rowName, runRow } from "./load/rows.ts";
@@ -27,6 +28,7 @@ import { connectionsText, coresOf, WORKLOADS, type Workload } from "./load/workl
 import { chooseSuites, HELP, listOf, OPTIONS, settingsFrom } from "./options.ts";
 import { runProgram } from "./program.ts";
 import { renderFigures, renderReport, replaceFigures } from "./report.ts";
+import { argumentsOf, suitesLeft, withoutLoose } from "./resume.ts";
 
 const RESULTS = join(ROOT, ".bench");
 const LATEST = join(RESULTS, "latest.json");
@@ -180,7 +182,8 @@ function planOf({ settings, suites, tools, selection }: Choices, servers: readon
   });
 }
 
-function newContext(choices: Choices, signal: AbortSignal): BenchContext {
+/** @param earlier the run that goes on; its result is added to */
+function newContext(choices: Choices, signal: AbortSignal, earlier: BenchResult | undefined): BenchContext {
   const { settings, cpus, selection, tools } = choices;
   const wanted = chooseServers(selection);
   const { servers, missing } = availableServers(wanted);
@@ -189,13 +192,15 @@ function newContext(choices: Choices, signal: AbortSignal): BenchContext {
   if (tools.length > 0 && !tools.includes("wrk")) {
     notes.push(`${tools.join(", ")} measured, without wrk, and may be the bottleneck.`);
   }
-  const result: BenchResult = {
+  const result: BenchResult = earlier ?? {
     version: 1,
     startedAt: new Date().toISOString(),
     command: ["npm run bench", ...(argv.length > 2 ? ["--", ...argv.slice(2)] : [])].join(" "),
+    args: argv.slice(2),
     machine,
     settings,
     complete: false,
+    done: [],
     notes,
     ...(Object.keys(choices.missingTools).length === 0 ? {} : { missingTools: choices.missingTools }),
     http: {},
@@ -205,7 +210,8 @@ function newContext(choices: Choices, signal: AbortSignal): BenchContext {
   };
   const progress = (line: string) => stderr.write(`${line}\n`);
   const plan = newPlan(planOf(choices, servers));
-  return { settings, machine, result, servers, signal, tools, selection, plan, progress };
+  if (earlier !== undefined) earlier.notes.push(`The run was interrupted, and went on at ${new Date().toISOString()}.`);
+  return { settings, machine: result.machine, result, servers, signal, tools, selection, plan, progress };
 }
 
 /** What comes next, not all of it. */
@@ -216,11 +222,16 @@ function thenText(names: readonly string[]): string {
 }
 
 /** Runs the suites in order. A suite that fails is noted and the next one runs. */
-async function runSuites(context: BenchContext, names: readonly string[]): Promise<void> {
+async function runSuites(context: BenchContext, names: readonly string[], keepDone: () => void): Promise<void> {
+  const end = (name: string) => {
+    context.plan.drop(name);
+    context.result.done?.push(name);
+    keepDone();
+  };
   for (const name of names) {
     if (context.signal.aborted) return;
     if (name in BEFORE && context.servers.length === 0 && !name.startsWith("micro/")) {
-      context.plan.drop(name);
+      end(name);
       continue;
     }
     const next = thenText(names.slice(names.indexOf(name) + 1));
@@ -233,18 +244,25 @@ async function runSuites(context: BenchContext, names: readonly string[]): Promi
       context.progress(`${name} stopped: ${reason}`);
       context.result.notes.push(`${name} stopped: ${reason}`);
     }
-    context.plan.drop(name);
+    if (!context.signal.aborted) end(name);
   }
   context.result.complete = !context.signal.aborted;
 }
 
-function save(result: BenchResult, extra: string | undefined, scratch: boolean): void {
+/** Writes the samples; returns where, without the ending. */
+function keep(result: BenchResult, extra: string | undefined, scratch: boolean): string | undefined {
   const text = `${JSON.stringify(result, null, 1)}\n`;
   if (extra !== undefined) writeFileSync(extra, text);
-  if (scratch) return;
+  if (scratch) return undefined;
   const dated = join(RESULTS, result.startedAt.replaceAll(":", "-").slice(0, 19));
   mkdirSync(RESULTS, { recursive: true });
   for (const path of [`${dated}.json`, LATEST]) writeFileSync(path, text);
+  return dated;
+}
+
+function save(result: BenchResult, extra: string | undefined, scratch: boolean): void {
+  const dated = keep(result, extra, scratch);
+  if (dated === undefined) return;
   writeFileSync(`${dated}.html`, renderHtml(result));
   stderr.write(`Raw samples: ${dated}.json; report with charts: ${dated}.html\n`);
 }
@@ -264,11 +282,18 @@ function withoutRun(values: Values, positionals: readonly string[], suites: read
   return 0;
 }
 
+function parsed(args: readonly string[]) {
+  return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+}
+
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({ args: argv.slice(2), options: OPTIONS, allowPositionals: true });
-  const suites = chooseSuites(Object.keys(SUITES), values.only);
-  const settled = withoutRun(values, positionals, suites);
+  const given = parsed(argv.slice(2));
+  const interrupted = given.values.resume ? readResult(given.positionals[0] ?? LATEST) : undefined;
+  const { values, positionals } = interrupted === undefined ? given : parsed(argumentsOf(interrupted, revision()));
+  const chosen = chooseSuites(Object.keys(SUITES), values.only);
+  const settled = withoutRun(values, positionals, chosen);
   if (settled !== undefined) return settled;
+  const suites = interrupted === undefined ? chosen : suitesLeft(chosen, interrupted);
   // Read before the run, which may take hours, and not after it.
   const earlier = values.compare === undefined ? undefined : readResult(values.compare);
   const interruption = new AbortController();
@@ -279,7 +304,7 @@ async function main(): Promise<number> {
     ...(await chooseTools(values, suites)),
     suites,
   };
-  const context = newContext(choices, interruption.signal);
+  const context = newContext(choices, interruption.signal, interrupted && withoutLoose(interrupted, suites));
   const interrupt = (how: string) => {
     stderr.write(`\nInterrupted: what is done is kept.${how}\n`);
     interruption.abort();
@@ -297,7 +322,7 @@ async function main(): Promise<number> {
       `The machine is busy (load average ${context.machine.loadAverage.toFixed(2)}): figures will suffer.`,
     );
   }
-  await runSuites(context, suites);
+  await runSuites(context, suites, () => keep(context.result, values.json, values.scratch));
   stdout.write(`${renderReport(context.result)}\n`);
   if (earlier !== undefined) stdout.write(`\n${renderDifference(earlier, context.result)}\n`);
   save(context.result, values.json, values.scratch);

@@ -95,6 +95,8 @@ export async function runMicroFile(context: BenchContext, { name, file, runtimes
       const [what, ...why] = each.split(": ");
       result.missing[what] = why.join(": ");
     }
+    // A run that goes on after an interruption may have some of them already.
+    result.micro = result.micro.filter((row) => row.suite !== report.suite || row.runtime !== runtime);
     result.micro.push(...report.results.map((figures) => ({ suite: report.suite, runtime, ...figures })));
   }
   // What a later file has learnt of the machine's speed holds for the earlier ones as well.

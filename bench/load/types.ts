@@ -169,8 +169,12 @@ export interface BenchResult {
   readonly command: string;
   readonly machine: Machine;
   readonly settings: Settings;
+  /** The arguments in it. */
+  readonly args?: readonly string[];
   /** False when the run was interrupted. */
   complete: boolean;
+  /** The suites that have been run to their end. */
+  done?: string[];
   /** What could not be measured, and why. */
   readonly notes: string[];
   /** Peers that could not be had, with the reason: they are counted, never passed over. */
