@@ -19,6 +19,13 @@ const READ_GROWTH = 8;
 /** ... up to this: what applications drop lies about until the next collection, so pieces stay small. */
 const LARGE_READ_BYTES = 64 * 1024;
 
+/**
+ * So many connections may wait in an array of the size that was announced to them: it costs a peer 2 KB to announce 64.
+ * The others' arrays grow with what arrives.
+ */
+const MOST_EXPECTING = 64;
+let expecting = 0;
+
 /** The most that is borrowed at once: whether a slow client takes anything is seen only between such pieces. */
 const BORROWED_BYTES = 128 * 1024;
 
@@ -217,6 +224,7 @@ export class DenoSocket implements Socket {
     this.reading = AT_REST;
     if (this.closed) return;
     if (count === null || count === 0) {
+      this.expectNothing();
       this.atEnd();
       return;
     }
@@ -241,7 +249,7 @@ export class DenoSocket implements Socket {
 
   /** The buffer is the pool's, and longer than what it asked for: the handler keeps nothing of it. */
   private arrivedAsExpected(buffer: Uint8Array, count: number): void {
-    this.asked = 0;
+    this.expectNothing();
     this.deliver(buffer, count);
     POOL.give(buffer);
     this.prepare(IDLE_READ_BYTES);
@@ -249,10 +257,17 @@ export class DenoSocket implements Socket {
 
   /** The next read takes all that is expected; when nothing is, `length` bytes. */
   private prepare(length: number): void {
-    if (this.expected > IDLE_READ_BYTES) {
+    if (this.expected > IDLE_READ_BYTES && expecting < MOST_EXPECTING && !this.released) {
+      expecting += 1;
       this.asked = Math.min(this.expected, LARGE_READ_BYTES - 1);
       this.buffer = POOL.take(this.asked + 1);
     } else this.buffer = new Uint8Array(length);
+  }
+
+  private expectNothing(): void {
+    if (this.asked === 0) return;
+    expecting -= 1;
+    this.asked = 0;
   }
 
   /** The last bytes for now in a large array: the wait may be long, so that it pins a small one. */
@@ -376,6 +391,7 @@ export class DenoSocket implements Socket {
     if (this.released) return;
     this.released = true;
     this.closed = true;
+    this.expectNothing();
     closeRaw(this.raw);
     const cause = error === undefined || error instanceof Error ? error : new Error(String(error));
     // Never from within the handler's own call of close() or reset().

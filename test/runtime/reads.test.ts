@@ -53,3 +53,38 @@ test("what is expected is read at once where reads have a size, and what is read
   client.destroy();
   server.close();
 });
+
+test("few connections at once wait in an array of the size that was announced", async () => {
+  const server = await startServer({});
+  const IDLE = 2048;
+  const MOST = 64;
+  const ANNOUNCED = 60_000;
+  /** Announces a large message, of which only the first bytes come. */
+  const announce = async () => {
+    const { client, server: connection } = await server.connect();
+    const sizes: number[] = [];
+    connection.react.onData = (chunk) => {
+      sizes.push(chunk.length);
+      connection.socket.expect(ANNOUNCED);
+    };
+    client.write(pattern(IDLE));
+    await until(() => connection.receivedBytes === IDLE, "the first bytes");
+    return { client, connection, sizes };
+  };
+  /** How large the array is that the next bytes come in. */
+  const next = async ({ client, connection, sizes }: Awaited<ReturnType<typeof announce>>) => {
+    client.write(pattern(1));
+    await until(() => connection.receivedBytes === IDLE + 1, "one byte more");
+    return sizes.at(-1) ?? 0;
+  };
+  const waiting = await Promise.all(Array.from({ length: MOST + 1 }, announce));
+  const sizes = await Promise.all(waiting.map(next));
+  const large = sizes.filter((size) => size > ANNOUNCED).length;
+  assert.equal(large, runtime.name === "deno" ? MOST : 0);
+  for (const { client } of waiting) client.destroy();
+  await until(() => waiting.every(({ connection }) => connection.ended || connection.closes > 0), "they are gone");
+  const later = await announce();
+  assert.equal((await next(later)) > ANNOUNCED, runtime.name === "deno", "those that are gone make room");
+  later.client.destroy();
+  server.close();
+});
