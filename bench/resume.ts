@@ -13,6 +13,17 @@ export function suitesLeft(names: readonly string[], result: Pick<BenchResult, "
   return names.filter((name) => result.done?.includes(name) !== true);
 }
 
+/** @throws PlainError when more is given than `--resume` and a file: it would have no effect */
+export function checkAlone(args: readonly string[]): void {
+  if (
+    args.filter((arg) => arg !== "--resume").length <= 1 &&
+    args.every((arg) => arg === "--resume" || !arg.startsWith("-"))
+  ) {
+    return;
+  }
+  throw new PlainError("--resume goes on with the options of its run: give no others.");
+}
+
 /**
  * The arguments of the run that wrote `result`.
  * @param revision that of this tree: figures of two trees don't belong into one report

@@ -28,7 +28,7 @@ import { connectionsText, coresOf, WORKLOADS, type Workload } from "./load/workl
 import { chooseSuites, HELP, listOf, OPTIONS, settingsFrom } from "./options.ts";
 import { runProgram } from "./program.ts";
 import { renderFigures, renderReport, replaceFigures } from "./report.ts";
-import { argumentsOf, suitesLeft, withoutLoose } from "./resume.ts";
+import { argumentsOf, checkAlone, suitesLeft, withoutLoose } from "./resume.ts";
 
 const RESULTS = join(ROOT, ".bench");
 const LATEST = join(RESULTS, "latest.json");
@@ -288,6 +288,7 @@ function parsed(args: readonly string[]) {
 
 async function main(): Promise<number> {
   const given = parsed(argv.slice(2));
+  if (given.values.resume) checkAlone(argv.slice(2));
   const interrupted = given.values.resume ? readResult(given.positionals[0] ?? LATEST) : undefined;
   const { values, positionals } = interrupted === undefined ? given : parsed(argumentsOf(interrupted, revision()));
   const chosen = chooseSuites(Object.keys(SUITES), values.only);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BenchResult } from "../../bench/load/types.ts";
-import { argumentsOf, suitesLeft, withoutLoose } from "../../bench/resume.ts";
+import { argumentsOf, checkAlone, suitesLeft, withoutLoose } from "../../bench/resume.ts";
 
 /** As much of a result as is looked at. */
 function result(more: Partial<Record<keyof BenchResult, unknown>> = {}): BenchResult {
@@ -47,4 +47,15 @@ test("what the interrupted suites have left is taken out, and nothing else", () 
   assert.deepEqual(Object.keys(left.http), ["python/hello-again@2", "http/hello"]);
   assert.deepEqual([Object.keys(left.idle), Object.keys(left.memory)], [["ringcorn-bun"], []]);
   assert.deepEqual(Object.keys(left.idleSockets ?? {}), ["ringcorn-bun"]);
+});
+
+test("other options beside --resume, which would have no effect, are refused", () => {
+  for (const args of [["--resume"], ["--resume", "a.json"]]) checkAlone(args);
+  for (const args of [
+    ["--resume", "--quick"],
+    ["--resume", "a.json", "--json=b.json"],
+    ["--resume", "a.json", "b.json"],
+  ]) {
+    assert.throws(() => checkAlone(args), { name: "PlainError", message: /give no others/ });
+  }
 });
