@@ -53,10 +53,10 @@ export const HELP = `npm run bench -- [options]
   --scratch           keep nothing in .bench/: a trial must not become the latest result
   --compare FILE      print the difference to an earlier result
   --list              name the suites and servers
-  --report [FILE]     print the report of an earlier result (.bench/latest.json)
-  --html FILE         with --report: write the HTML report there
+  --report [FILE...]  print the report of an earlier result (.bench/latest.json), or one of several runs of one commit,
+                      whose rounds then stand together; --json and --html write it there
   --resume [FILE]     go on with an interrupted run (.bench/latest.json), with its options
-  --readme [FILE]     put an earlier result's figures into README.md
+  --readme [FILE...]  put an earlier result's figures into README.md
   -h, --help
 
 Ctrl-C keeps what is done; --resume goes on with it.

@@ -25,6 +25,7 @@ import { provideTools, wantedTools } from "./load/tools.ts";
 import { runMemorySuite, TRANSFERS } from "./load/transfer.ts";
 import type { BenchContext, BenchResult, ServerSpec, Settings } from "./load/types.ts";
 import { connectionsText, coresOf, WORKLOADS, type Workload } from "./load/workloads.ts";
+import { merge } from "./merge.ts";
 import { chooseSuites, HELP, listOf, OPTIONS, settingsFrom } from "./options.ts";
 import { runProgram } from "./program.ts";
 import { renderFigures, renderReport, replaceFigures } from "./report.ts";
@@ -75,6 +76,15 @@ function readResult(path: string): BenchResult {
   }
 }
 
+/** One, or several as one; the latest where none is named. */
+function readResults(paths: readonly string[]): BenchResult {
+  return merge((paths.length === 0 ? [LATEST] : paths).map(readResult));
+}
+
+function textOf(result: BenchResult): string {
+  return `${JSON.stringify(result, null, 1)}\n`;
+}
+
 /** What there is, and what each workload asks. */
 function listText(suites: readonly string[]): string {
   const ids = [...SERVERS, ...EXTRA_SERVERS].map((spec) => spec.id);
@@ -95,12 +105,12 @@ function listText(suites: readonly string[]): string {
   ].join("");
 }
 
-/** Rewrites the README's figures from a result on disk. */
-function updateReadme(from: string): void {
+/** Rewrites the README's figures from results on disk. */
+function updateReadme(from: readonly string[]): void {
   const path = join(ROOT, "README.md");
   const text = readFileSync(path, "utf8");
-  writeFileSync(path, replaceFigures(text, renderFigures(readResult(from))));
-  stderr.write(`README.md now shows the figures of ${from}\n`);
+  writeFileSync(path, replaceFigures(text, renderFigures(readResults(from))));
+  stderr.write(`README.md now shows the figures of ${from.length === 0 ? LATEST : from.join(", ")}\n`);
 }
 
 /** The servers of the suites http, idle and memory. @throws PlainError for a name that no suite knows */
@@ -251,7 +261,7 @@ async function runSuites(context: BenchContext, names: readonly string[], keepDo
 
 /** Writes the samples; returns where, without the ending. */
 function keep(result: BenchResult, extra: string | undefined, scratch: boolean): string | undefined {
-  const text = `${JSON.stringify(result, null, 1)}\n`;
+  const text = textOf(result);
   if (extra !== undefined) writeFileSync(extra, text);
   if (scratch) return undefined;
   const dated = join(RESULTS, result.startedAt.replaceAll(":", "-").slice(0, 19));
@@ -270,10 +280,11 @@ function save(result: BenchResult, extra: string | undefined, scratch: boolean):
 /** What needs no run. @returns undefined when one is wanted */
 function withoutRun(values: Values, positionals: readonly string[], suites: readonly string[]): number | undefined {
   if (values.help) stdout.write(HELP);
-  else if (values.readme) updateReadme(positionals[0] ?? LATEST);
+  else if (values.readme) updateReadme(positionals);
   else if (values.report) {
-    const result = readResult(positionals[0] ?? LATEST);
+    const result = readResults(positionals);
     stdout.write(`${renderReport(result)}\n`);
+    if (values.json !== undefined) writeFileSync(values.json, textOf(result));
     if (values.html !== undefined) writeFileSync(values.html, renderHtml(result));
     if (values.compare !== undefined) stdout.write(`\n${renderDifference(readResult(values.compare), result)}\n`);
   } else if (positionals.length > 0) throw new PlainError(`"${positionals[0]}" is not an option: see --help.`);
