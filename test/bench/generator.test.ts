@@ -1,10 +1,11 @@
 /** What is read of wrk's and autocannon's reports, and of the servers' answers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readAnswer } from "../../bench/load/answer.ts";
 import { parseAutocannon, parseWrk, parseWrkDuration, withoutFalseLatencies } from "../../bench/load/generator.ts";
 import { isSettled } from "../../bench/load/idle.ts";
 import { parseMicro } from "../../bench/load/micro.ts";
-import { answerProblems, ownFields, parseAnswer } from "../../bench/load/parity.ts";
+import { answerProblems, ownFields } from "../../bench/load/parity.ts";
 import { findAddress } from "../../bench/load/servers.ts";
 
 const WRK = `Running 2s test @ http://127.0.0.1:3991/
@@ -99,12 +100,12 @@ const ANSWER =
   "HTTP/1.1 200 OK\r\nContent-Type: text/plain; Charset=UTF-8\r\nServer: x\r\ncontent-length: 13\r\nDate: Tue, 15 Nov 1994 08:12:30 GMT\r\n\r\nHello, world!";
 
 test("an answer is whole only with its last byte", () => {
-  assert.equal(parseAnswer(ANSWER.slice(0, -1)), undefined);
-  assert.equal(parseAnswer(ANSWER)?.body, "Hello, world!");
+  assert.equal(readAnswer(ANSWER.slice(0, -1), false), undefined);
+  assert.equal(readAnswer(ANSWER, false)?.body, "Hello, world!");
 });
 
 test("the right answer has no problem, and its own fields are named", () => {
-  const answer = parseAnswer(ANSWER)!;
+  const answer = readAnswer(ANSWER, false)!;
   assert.deepEqual(answerProblems(answer, NOW), []);
   assert.deepEqual(ownFields(answer), ["Server"]);
   assert.equal(answer.bytes, ANSWER.length);
@@ -119,7 +120,7 @@ for (const [what, from, to] of [
   ["a closed connection", "Server: x", "Connection: close"],
 ] as const) {
   test(`${what} is a problem`, () => {
-    assert.equal(answerProblems(parseAnswer(ANSWER.replace(from, to))!, NOW).length, 1);
+    assert.equal(answerProblems(readAnswer(ANSWER.replace(from, to), false)!, NOW).length, 1);
   });
 }
 

@@ -7,32 +7,10 @@ import { chooseSuites, settingsFrom } from "../../bench/options.ts";
 import { FIGURES_END, FIGURES_START, renderFigures, renderReport, replaceFigures } from "../../bench/report.ts";
 import { busyText, paceLegend, paceOf } from "../../bench/report-rows.ts";
 import { table } from "../../bench/table.ts";
-import { result } from "./fixtures.ts";
-
-const SAMPLE: HttpSample = {
-  round: 0,
-  tool: "wrk",
-  requests: 10_000,
-  seconds: 1,
-  requestsPerSecond: 10_000,
-  p50Us: 100,
-  p99Us: 1000,
-  errors: 0,
-  serverCpuSeconds: 0.9,
-  serverSystemSeconds: 0.4,
-  serverUtilisation: 0.9,
-  generatorUtilisation: 0.5,
-  foreignUtilisation: 0,
-  generatorForeignUtilisation: 0,
-  peakRssBytes: 50_000_000,
-};
-
-function rates(...values: number[]): HttpSample[] {
-  return values.map((requestsPerSecond, round) => ({ ...SAMPLE, round, requestsPerSecond }));
-}
+import { rates, result, SAMPLE, suite } from "./fixtures.ts";
 
 function hello(samples: Record<string, HttpSample[]>): BenchResult {
-  return result({ "http/hello": { pipelining: 1, connections: 64, samples, answers: {} } });
+  return result({ "http/hello": suite(samples) });
 }
 
 function reached(found: BenchResult, what: string): boolean | undefined {

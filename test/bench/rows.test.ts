@@ -1,7 +1,8 @@
 /** The workload rows: what is asked and accepted, who serves, on which cores, and how long it will take. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { dechunk, readAnswer, workloadProblems } from "../../bench/load/ask.ts";
+import { dechunk, readAnswer } from "../../bench/load/answer.ts";
+import { workloadProblems } from "../../bench/load/ask.ts";
 import { cacheDirectory } from "../../bench/load/cache.ts";
 import { loadCommand, parseWrkFigures } from "../../bench/load/generator.ts";
 import { layoutFor } from "../../bench/load/machine.ts";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { CALL, type CallApplication, type HttpCall } from "../../src/asgi/call.ts";
 import type { Application, HttpScope, Receive, Send, SentHeader } from "../../src/asgi/types.ts";
-import { Dice } from "./websocket.ts";
+import { Dice } from "./dice.ts";
 
 export type Ending = "answered" | "refused" | "broken";
 

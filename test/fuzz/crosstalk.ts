@@ -7,8 +7,6 @@
  */
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
-import process from "node:process";
-import { parseArgs } from "node:util";
 import type { Application } from "../../src/asgi/types.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import { DEFAULT_LIMITS, DEFAULT_OPTIONS } from "../../src/server/options.ts";
@@ -17,7 +15,7 @@ import { type Client, settle, Wired } from "../harness/fake-socket.ts";
 import { field, latin1, parseResponse, type Response } from "../harness/response.ts";
 import { within } from "../harness/wait.ts";
 import { BEHAVIOURS, content, type Ending, OddApplication, type Witness } from "./crosstalk-app.ts";
-import { Dice } from "./websocket.ts";
+import { Dice, fuzzFor } from "./dice.ts";
 
 const LIMITS = { bodyWatermarkBytes: 3000, pipelinedBytes: 20_000, lingerBytes: 1_000_000 };
 const NAMES = Object.keys(BEHAVIOURS);
@@ -401,20 +399,14 @@ export async function crosstalk(setting: Setting, goOn: () => boolean, lanes = 1
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    args: process.argv.slice(2),
-    options: { seconds: { type: "string", default: "10" }, seed: { type: "string", default: "1" } },
-  });
-  const end = performance.now() + Number(values.seconds) * 1000;
-  let seed = Number(values.seed);
   const totals: Counts = new Map();
-  for (; performance.now() < end; seed++) {
+  const { first, last } = await fuzzFor(async (seed) => {
     const place = (["network", "fake", "fake, reusing"] as const)[seed % 3];
     let left = 150;
     const counts = await crosstalk({ seed, calls: (seed & 1) === 0, place }, () => left-- > 0);
     for (const [what, count] of counts) totals.set(what, (totals.get(what) ?? 0) + count);
-  }
-  console.log(`Seeds ${values.seed} to ${seed - 1}: every request got its own.`, Object.fromEntries(totals));
+  });
+  console.log(`Seeds ${first} to ${last}: every request got its own.`, Object.fromEntries(totals));
 }
 
 if (import.meta.main) await main();

@@ -6,33 +6,9 @@
  *     bun test/fuzz/http1.ts --seconds 60 --seed 1
  */
 import assert from "node:assert/strict";
-import process from "node:process";
-import { parseArgs } from "node:util";
 import type { Http1Limits } from "../../src/protocol/http1/limits.ts";
 import { byteByByte, bytesOf, cutAt, type PlainEvent, plainEvents } from "../protocol/http1/events.ts";
-
-/** Numbers that a seed determines: xorshift32. */
-class Dice {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = (Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995) | 1;
-  }
-
-  /** 0 to `sides - 1`. */
-  roll(sides: number): number {
-    let x = this.#state;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#state = x;
-    return (x >>> 0) % sides;
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.roll(list.length)];
-  }
-}
+import { Dice, fuzzStreams } from "./dice.ts";
 
 const METHODS = ["GET", "POST", "PUT", "OPTIONS", "CONNECT", "M-SEARCH", "get", "G ET"];
 const TARGETS = [
@@ -218,16 +194,4 @@ export function outcomes(seed: number, count: number): Map<string, number> {
   return seen;
 }
 
-function main(): void {
-  const { values } = parseArgs({
-    args: process.argv.slice(2),
-    options: { seconds: { type: "string", default: "10" }, seed: { type: "string", default: "1" } },
-  });
-  const end = performance.now() + Number(values.seconds) * 1000;
-  let seed = Number(values.seed);
-  let count = 0;
-  for (; performance.now() < end; count++) fuzzOnce(seed++);
-  console.log(`${count} streams, seeds ${values.seed} to ${seed - 1}: every invariant held.`);
-}
-
-if (import.meta.main) main();
+if (import.meta.main) await fuzzStreams(fuzzOnce);

@@ -6,8 +6,6 @@
  *     bun test/fuzz/websocket.ts --seconds 60 --seed 1
  */
 import assert from "node:assert/strict";
-import process from "node:process";
-import { parseArgs } from "node:util";
 import type { WebSocketLimits } from "../../src/protocol/websocket/limits.ts";
 import {
   byteByByte,
@@ -19,29 +17,7 @@ import {
   hex,
   type PlainEvent,
 } from "../protocol/websocket/client.ts";
-
-/** Numbers that a seed determines: xorshift32. */
-export class Dice {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = (Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995) | 1;
-  }
-
-  /** 0 to `sides - 1`. */
-  roll(sides: number): number {
-    let x = this.#state;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#state = x;
-    return (x >>> 0) % sides;
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.roll(list.length)];
-  }
-}
+import { Dice, fuzzStreams } from "./dice.ts";
 
 const TEXTS = ["", "a", "Hello", "ž", "漢字", "😀", "\ufeff", "x".repeat(130), "é".repeat(200), "\0"];
 const WRONG = [[0x80], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xff], [0xe6, 0xbc]];
@@ -224,16 +200,4 @@ export function outcomes(seed: number, count: number): Map<string, number> {
   return seen;
 }
 
-function main(): void {
-  const { values } = parseArgs({
-    args: process.argv.slice(2),
-    options: { seconds: { type: "string", default: "10" }, seed: { type: "string", default: "1" } },
-  });
-  const end = performance.now() + Number(values.seconds) * 1000;
-  let seed = Number(values.seed);
-  let count = 0;
-  for (; performance.now() < end; count++) fuzzOnce(seed++);
-  console.log(`${count} streams, seeds ${values.seed} to ${seed - 1}: every invariant held.`);
-}
-
-if (import.meta.main) main();
+if (import.meta.main) await fuzzStreams(fuzzOnce);
