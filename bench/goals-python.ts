@@ -2,6 +2,7 @@
  * What the project sets itself for Python applications. The front on Bun is judged; the one on Deno is reported beside it.
  */
 import { compare, type Outcome, titleOf } from "./goals.ts";
+import { ratioText } from "./load/stats.ts";
 import type { BenchResult, HttpSample } from "./load/types.ts";
 import { PYTHON_WORKLOADS } from "./load/workloads.ts";
 
@@ -54,7 +55,7 @@ export function pythonOutcomes(result: BenchResult): Outcome[] {
     return {
       what: `${suite}, ${measure}: ${titleOf(OURS)} over ${titleOf(theirs)}`,
       goal: `${tail ? "≤" : "≥"} ${bound.toFixed(2)}`,
-      measured: known ? `${found.ofMedians.toFixed(2)} (rounds ${found.perRound.median.toFixed(2)})` : "–",
+      measured: known ? ratioText(found) : "–",
       // Both views must agree: on a noisy machine one of them alone may be luck.
       reached: known ? (tail ? high <= bound : low >= bound) : undefined,
     };

@@ -4,7 +4,7 @@
  */
 import { compare, type Outcome, requestsPerSecond, samplesOf, titleOf } from "./goals.ts";
 import { PYTHON_SOCKET_WORKLOADS, SOCKET_WORKLOADS } from "./load/socket-workloads.ts";
-import { median } from "./load/stats.ts";
+import { median, ratioText } from "./load/stats.ts";
 import type { BenchResult } from "./load/types.ts";
 
 interface SocketGoal {
@@ -58,7 +58,7 @@ function rateOutcome(result: BenchResult, { suite, ours, theirs, atLeast }: Sock
   return {
     what: `${suite}, messages/s: ${titleOf(ours)} over ${titleOf(best)}`,
     goal: `≥ ${atLeast.toFixed(1)}`,
-    measured: found === undefined ? "–" : `${found.ofMedians.toFixed(2)} (rounds ${found.perRound.median.toFixed(2)})`,
+    measured: found === undefined ? "–" : ratioText(found),
     // Both views must agree: on a noisy machine one of them alone may be luck.
     reached: Number.isNaN(least) ? undefined : least >= atLeast,
   };

@@ -6,7 +6,7 @@ import { socketOutcomes } from "./goals-websocket.ts";
 import { ROW_SERVERS } from "./load/row-groups.ts";
 import { parseVariant, splitText } from "./load/row-servers.ts";
 import { EXTRA_SERVERS, SERVERS } from "./load/servers.ts";
-import { median, type Ratio, type RoundValue, ratio } from "./load/stats.ts";
+import { median, type Ratio, type RoundValue, ratio, ratioText } from "./load/stats.ts";
 import { TOOLS } from "./load/tools.ts";
 import type { BenchResult, HttpSample } from "./load/types.ts";
 import { timesAsFast } from "./micro/rounds.ts";
@@ -105,8 +105,7 @@ function httpOutcomes(result: BenchResult): Outcome[] {
     return {
       what: `${suite}, requests/s: ${titleOf(ours)} over ${titleOf(theirs)}`,
       goal: `≥ ${atLeast.toFixed(1)}`,
-      measured:
-        found === undefined ? "–" : `${found.ofMedians.toFixed(2)} (rounds ${found.perRound.median.toFixed(2)})`,
+      measured: found === undefined ? "–" : ratioText(found),
       // Both views must agree: on a noisy machine one of them alone may be luck.
       reached: found === undefined ? undefined : Math.min(found.ofMedians, found.perRound.median) >= atLeast,
     };

@@ -3,24 +3,27 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { isWide } from "./compare.ts";
 import { type Curve, curvesOf } from "./curves.ts";
 import { preferredTool, requestsPerSecond, samplesOf, titleOf } from "./goals.ts";
 import { ROOT } from "./load/programs.ts";
 import { SERVERS } from "./load/servers.ts";
-import { median, type Spread, spread } from "./load/stats.ts";
+import { FEW_ROUNDS, median, roundsText, type Spread, spread } from "./load/stats.ts";
 import type { BenchResult, HttpSample, PacedFigures } from "./load/types.ts";
 import { renderReport } from "./report.ts";
-import { isOurs, orderedIds } from "./report-rows.ts";
+import { isOurs, orderedIds, paceOf } from "./report-rows.ts";
 
 const PAGE = join(ROOT, "bench/html");
 const LIBRARY = join(ROOT, "node_modules/chart.js/dist/chart.umd.min.js");
 const BAR_PIXELS = 34;
 const CHART_MARGIN_PIXELS = 90;
 const TAIL_BAR_PIXELS = 52;
-const SCALING_PIXELS = 320;
+const SCALING_PIXELS = 420;
 
 interface ChartServer {
   readonly title: string;
+  /** What makes its figures doubtful: stands below the title. */
+  readonly marks: readonly string[];
   readonly ours: boolean;
   readonly rate: Spread;
   /** Milliseconds. */
@@ -30,6 +33,8 @@ interface ChartServer {
 }
 
 interface RowChart {
+  /** What is counted: requests or messages. */
+  readonly unit: string;
   readonly servers: readonly ChartServer[];
 }
 
@@ -50,14 +55,32 @@ export function scriptJson(value: unknown): string {
 
 const isOurServer = (id: string) => isOurs(id) || SERVERS.some((spec) => spec.id === id && spec.kind === "ringcorn");
 
+/** A bar is believed before its table is read: what speaks against it stands beside it. */
+export function marksOf(samples: readonly HttpSample[]): string[] {
+  const rate = spread(samples.map(requestsPerSecond));
+  const bound = samples.filter((sample) => paceOf(sample) === "generator").length;
+  const errors = samples.reduce((sum, sample) => sum + sample.errors, 0);
+  return [
+    ...(rate.count < FEW_ROUNDS ? [`${roundsText(rate.count)} only`] : isWide(rate) ? ["wide spread"] : []),
+    ...(bound * 2 > samples.length ? ["generator-bound"] : []),
+    ...(errors > 0 ? [`${errors.toLocaleString("en")} error${errors === 1 ? "" : "s"}`] : []),
+  ];
+}
+
+function unitOf(result: BenchResult, suite: string): string {
+  return preferredTool(Object.values(result.http[suite].samples).flat()) === "socket" ? "messages" : "requests";
+}
+
 function rowChart(result: BenchResult, suite: string): RowChart {
   const milliseconds = (samples: readonly HttpSample[], of: (sample: HttpSample) => number | null | undefined) =>
     median(samples.map((sample) => of(sample) ?? Number.NaN)) / 1e3;
   return {
+    unit: unitOf(result, suite),
     servers: orderedIds(result, suite).map((id) => {
       const samples = samplesOf(result, suite, id);
       return {
         title: titleOf(id),
+        marks: marksOf(samples),
         ours: isOurServer(id),
         rate: spread(samples.map(requestsPerSecond)),
         p50: milliseconds(samples, (sample) => sample.p50Us),
@@ -75,9 +98,11 @@ function pacedChart(result: BenchResult, suite: string): RowChart {
     if (found.length === 0) return [];
     const milliseconds = (of: (sample: PacedFigures) => number) =>
       median(found.map((sample) => of(sample) ?? Number.NaN)) / 1e3;
+    const errors = found.reduce((sum, sample) => sum + sample.errors, 0);
     return [
       {
         title: titleOf(id),
+        marks: errors > 0 ? [`${errors.toLocaleString("en")} errors`] : [],
         ours: isOurServer(id),
         rate: spread(found.map((sample) => sample.requestsPerSecond)),
         p50: milliseconds((sample) => sample.p50Us),
@@ -86,7 +111,7 @@ function pacedChart(result: BenchResult, suite: string): RowChart {
       },
     ];
   });
-  return { servers };
+  return { unit: unitOf(result, suite), servers };
 }
 
 /** The heading of a suite's table; the suites http have one for each tool, and their charts stand at the first. */
@@ -151,7 +176,7 @@ export function markdownToHtml(markdown: string): string {
 
 /** A curve's points as medians; its axis has a place for each, as they were measured. */
 interface CurveChart {
-  readonly title: string;
+  readonly by: string;
   readonly labels: readonly string[];
   readonly lines: readonly { readonly title: string; readonly values: readonly (number | null)[] }[];
 }
@@ -160,7 +185,7 @@ type AnyChart = RowChart | ScalingChart | CurveChart;
 
 function curveChart({ by, labels, lines }: Curve): CurveChart {
   return {
-    title: `Processor time of a request, microseconds (logarithmic), by ${by}`,
+    by,
     labels,
     lines: lines.map(({ title, points }) => ({ title, values: points.map((point) => point?.median ?? null) })),
   };
@@ -207,18 +232,19 @@ function draw(result: BenchResult): Drawn {
   return { charts, canvases };
 }
 
-/** The commands of the servers, where they were recorded. */
+/** The commands of the servers and of the load generators, where they were recorded. */
 function commandsHtml(result: BenchResult): string {
   const seen = new Map<string, string>();
-  for (const [suite, { commands }] of Object.entries(result.http)) {
+  for (const [suite, { commands, loads }] of Object.entries(result.http)) {
     for (const [id, command] of Object.entries(commands ?? {})) seen.set(`${suite}, ${titleOf(id)}`, command);
+    for (const [tool, command] of Object.entries(loads ?? {})) seen.set(`${suite}, load: ${tool}`, command);
   }
   if (seen.size === 0) return "";
   const rows = [...seen].map(
     ([what, command]) =>
       `<tr><td>${escapeHtml(what)}</td><td><code>${escapeHtml(command.replaceAll(ROOT, ""))}</code></td></tr>`,
   );
-  return `<h2>commands</h2><details><summary>How each server was started</summary><table>${rows.join("")}</table></details>`;
+  return `<h2 id="commands">commands</h2><details><summary>How each server and each load generator was started</summary><div class="scroll"><table>${rows.join("")}</table></div></details>`;
 }
 
 /** @throws when chart.js is not installed (npm ci) */
@@ -229,8 +255,9 @@ export function renderHtml(result: BenchResult): string {
     const heading = `<h2 id="${escapeHtml(title)}">${escapeHtml(title)}</h2>`;
     body = body.replace(heading, () => `${heading}\n${html}`);
   }
-  const links = [...canvases.keys()].map(
-    (title) => `<a href="#${encodeURIComponent(title)}">${escapeHtml(title.split(",")[0])}</a>`,
+  body += commandsHtml(result);
+  const links = [...body.matchAll(/<h2 id="([^"]*)">(.*?)<\/h2>/g)].map(
+    ([, id, title]) => `<a href="#${encodeURIComponent(id)}">${title}</a>`,
   );
   const raw = `data:application/json;base64,${Buffer.from(JSON.stringify(result, null, 1)).toString("base64")}`;
   return `<!doctype html>
@@ -247,7 +274,6 @@ ${readFileSync(join(PAGE, "page.css"), "utf8")}</style>
 <p class="faint"><code>${escapeHtml(result.command)}</code> &middot; <a download="ringcorn-bench.json" href="${raw}">all raw figures (JSON)</a></p>
 <nav>${links.join("\n")}</nav>
 ${body}
-${commandsHtml(result)}
 <script id="data" type="application/json">${scriptJson({ charts })}</script>
 <script>${readFileSync(LIBRARY, "utf8").replaceAll("</script", "<\\/script")}</script>
 <script>

@@ -49,6 +49,7 @@ function mergeRow(earlier: HttpSuiteResult | undefined, later: HttpSuiteResult |
     samples: mergeSamples(first.samples, second.samples),
     answers: { ...second.answers, ...first.answers },
     ...(first.commands === undefined ? {} : { commands: { ...second.commands, ...first.commands } }),
+    ...(first.loads === undefined ? {} : { loads: { ...second.loads, ...first.loads } }),
   };
 }
 

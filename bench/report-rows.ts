@@ -7,7 +7,7 @@ import { compare, cpuPerRequest, preferredTool, requestsPerSecond, samplesOf, ti
 import { NOT_SPOKEN, PLANNED_ROWS } from "./load/planned.ts";
 import { ROW_SERVERS } from "./load/row-groups.ts";
 import { parseVariant } from "./load/row-servers.ts";
-import { median, type Spread, spread } from "./load/stats.ts";
+import { FEW_ROUNDS, median, roundsText, type Spread, spread } from "./load/stats.ts";
 import { OMISSION } from "./load/tools.ts";
 import type { BenchResult, HttpSample, HttpSuiteResult, PacedFigures } from "./load/types.ts";
 import { connectionsText } from "./load/workloads.ts";
@@ -77,19 +77,22 @@ export function omissionText(suites: readonly HttpSuiteResult[]): string[] {
   ];
 }
 
-/** Median and quartiles, marked when they lie too far apart. */
+/** Median and quartiles, marked when they lie too far apart; of few rounds the number of these, for they have none. */
 export function withSpread(values: Spread, format: (value: number) => string): string {
   if (Number.isNaN(values.median)) return "–";
+  if (values.count < FEW_ROUNDS) return `${format(values.median)} (${roundsText(values.count)})`;
   const mark = isWide(values) ? ` ${WIDE_MARK}` : "";
   return `${format(values.median)} (${format(values.q1)} to ${format(values.q3)})${mark}`;
 }
 
-/** Says what the mark means, where one stands. */
+/** Says what the mark means, where one stands, and what few rounds mean. */
 export function spreadLegend(parts: readonly string[]): string[] {
-  if (!parts.some((part) => part.includes(WIDE_MARK))) return [];
   const share = `${WIDE_SHARE * 100} %`;
+  const wide = `${WIDE_MARK} marks figures whose quartiles lie more than ${share} of the median apart: hints, not measurements.`;
+  const few = `Figures with the number of their rounds have fewer than ${FEW_ROUNDS}: how much they vary is not known, and they are hints too.`;
   return [
-    `${WIDE_MARK} marks figures whose quartiles lie more than ${share} of the median apart: hints, not measurements.`,
+    ...(parts.some((part) => part.includes(WIDE_MARK)) ? [wide] : []),
+    ...(parts.some((part) => /\(\d rounds?\)/.test(part)) ? [few] : []),
   ];
 }
 
@@ -120,19 +123,31 @@ export function errorText(samples: readonly HttpSample[]): string {
   return `${errors} (${wrong} wrong status, ${sockets} sockets)`;
 }
 
+/** Processor time of 10,000 requests, and how much of it the kernel's is. */
+export function cpuCells(samples: readonly HttpSample[]): string[] {
+  const seconds = (value: number) => value.toFixed(3);
+  const kernel = median(samples.map((s) => (s.serverSystemSeconds / s.requests) * 1e4));
+  return [withSpread(spread(samples.map((s) => cpuPerRequest(s) * 1e4)), seconds), seconds(kernel)];
+}
+
+/** Their heads. */
+export const CPU_HEAD = ["CPU s / 10,000", "of it kernel"] as const;
+
 function serverRow(id: string, samples: readonly HttpSample[]): string[] {
   const of = (pick: (sample: HttpSample) => number) => spread(samples.map(pick));
-  const perTenThousand = (seconds: (s: HttpSample) => number) => of((s) => (seconds(s) / s.requests) * 1e4).median;
   return [
     titleOf(id),
     withSpread(of(requestsPerSecond), whole),
     whole(of((s) => s.p50Us).median),
-    whole(of((s) => s.p99Us).median),
+    withSpread(
+      of((s) => s.p99Us),
+      whole,
+    ),
     withSpread(
       of((s) => s.p999Us ?? Number.NaN),
       whole,
     ),
-    `${perTenThousand((s) => s.serverCpuSeconds).toFixed(3)} (${perTenThousand((s) => s.serverSystemSeconds).toFixed(3)})`,
+    ...cpuCells(samples),
     `${megabytes(Math.max(...samples.map((s) => s.peakRssBytes)))} (${megabytes(of((s) => s.pssBytes ?? Number.NaN).median)})`,
     errorText(samples),
     busyText(samples),
@@ -155,13 +170,15 @@ const HEAD = [
   "p50 µs",
   "p99 µs",
   "p99.9 µs",
-  "CPU s / 10,000 (kernel)",
+  ...CPU_HEAD,
   "peak MB (PSS)",
   "errors",
   "busy: server / generator",
 ];
 
 const SOCKET_HEAD = HEAD.map((title) => title.replace("requests/s", "messages/s"));
+
+export const RATIO_HEAD = ["ratio", "of medians", "per round (quartiles)", "CPU time per request, per round"];
 
 function ratioRows(result: BenchResult, suite: string, ids: readonly string[]): string[][] {
   const rows: string[][] = [];
@@ -175,7 +192,7 @@ function ratioRows(result: BenchResult, suite: string, ids: readonly string[]): 
         `${titleOf(ours)} / ${titleOf(theirs)}`,
         rate.ofMedians.toFixed(2),
         withSpread(rate.perRound, (value) => value.toFixed(2)),
-        cpu.ofMedians.toFixed(2),
+        withSpread(cpu.perRound, (value) => value.toFixed(2)),
       ]);
     }
   }
@@ -237,9 +254,7 @@ function rowParts(result: BenchResult, suite: string): string[] {
     `### ${suite}`,
     `${about}; ${connectionsText(connections)}, ${TOOL_TEXT[tool]}. ${cores === 1 ? "Server on core" : "Servers on cores"} ${serverCpus?.join(", ")}, load on ${generatorCpus?.join(", ")}.`,
     table([tool === "socket" ? SOCKET_HEAD : HEAD, ...ids.map((id) => serverRow(id, samplesOf(result, suite, id)))]),
-    ...(ratios.length === 0
-      ? []
-      : [table([["ratio", "of medians", "per round (quartiles)", "CPU time per request"], ...ratios])]),
+    ...(ratios.length === 0 ? [] : [table([RATIO_HEAD, ...ratios])]),
     ...pacedTable(result, suite, ids),
     ...(companions.length === 0 ? [] : [`In the last round: ${companions.join("; ")}.`]),
   ];

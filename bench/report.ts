@@ -12,6 +12,8 @@ import type { BenchResult, HttpSample } from "./load/types.ts";
 import { microSection } from "./report-micro.ts";
 import {
   busyText,
+  CPU_HEAD,
+  cpuCells,
   curvesSection,
   errorText,
   isWorkloadRow,
@@ -19,6 +21,7 @@ import {
   omissionText,
   paceLegend,
   plannedSection,
+  RATIO_HEAD,
   rowsSection,
   spreadLegend,
   withSpread,
@@ -42,8 +45,8 @@ function httpRow(id: string, samples: readonly HttpSample[]): string[] {
     withSpread(spread(of((s) => s.requestsPerSecond)), whole),
     whole(median(of((s) => s.p50Us))),
     withSpread(spread(of((s) => s.p99Us)), whole),
-    whole(median(of((s) => s.p999Us ?? Number.NaN))),
-    `${median(of((s) => cpuPerRequest(s) * 10_000)).toFixed(3)} (${median(of((s) => (s.serverSystemSeconds / s.requests) * 10_000)).toFixed(3)})`,
+    withSpread(spread(of((s) => s.p999Us ?? Number.NaN)), whole),
+    ...cpuCells(samples),
     megabytes(Math.max(...of((s) => s.peakRssBytes))),
     errorText(samples),
     busyText(samples),
@@ -60,7 +63,7 @@ function httpTool(result: BenchResult, suite: string, tool: HttpSample["tool"]):
     "p50 µs",
     "p99 µs",
     "p99.9 µs",
-    "CPU s / 10,000 (kernel)",
+    ...CPU_HEAD,
     "peak MB",
     "errors",
     "busy: server / generator",
@@ -74,13 +77,12 @@ function httpTool(result: BenchResult, suite: string, tool: HttpSample["tool"]):
       `${titleOf(goal.ours)} / ${titleOf(goal.theirs)}`,
       found.ofMedians.toFixed(2),
       withSpread(found.perRound, (value) => value.toFixed(2)),
-      compare(result, suite, goal.ours, goal.theirs, cpuPerRequest, tool)!.ofMedians.toFixed(2),
+      withSpread(compare(result, suite, goal.ours, goal.theirs, cpuPerRequest, tool)!.perRound, (value) =>
+        value.toFixed(2),
+      ),
     ]);
   }
-  const ratioTable =
-    ratios.length === 0
-      ? []
-      : [table([["ratio", "of medians", "per round (quartiles)", "CPU time per request"], ...ratios])];
+  const ratioTable = ratios.length === 0 ? [] : [table([RATIO_HEAD, ...ratios])];
   return [`### ${suite}, ${tool}`, table([head, ...rows]), ...ratioTable];
 }
 

@@ -7,6 +7,9 @@ import { PlainError } from "../../src/runtime/types.ts";
 import { program, ROOT } from "./programs.ts";
 
 export interface Client {
+  readonly pid: number | undefined;
+  /** How it was started. */
+  readonly command: string;
   /** The next line it prints. @throws PlainError when it ends, or is silent for `timeoutMs`. */
   line(timeoutMs: number): Promise<string>;
   /** Writes a line to its input. */
@@ -54,6 +57,8 @@ export function startClient(options: ClientOptions): Client {
     });
   });
   return {
+    pid: child.pid,
+    command: command.join(" "),
     async line(timeoutMs) {
       let late = false;
       const timer = setTimeout(() => {

@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PlainError } from "../../src/runtime/types.ts";
+import { watchBusy } from "./busy.ts";
 import { h2loadCommand, parseH2load } from "./h2load.ts";
 import { ohaCommand, parseOha } from "./oha.ts";
 import { endedChildrenSeconds } from "./procfs.ts";
@@ -48,8 +49,10 @@ export interface LoadReport {
 export interface LoadRun extends LoadReport {
   /** Wall-clock seconds of the generator's process, its start included. */
   readonly wallSeconds: number;
-  /** Share of its threads' time that it used. */
+  /** Share of its threads' time that it used while the load lasted. */
   readonly utilisation: number;
+  /** How it was started. */
+  readonly command: string;
 }
 
 const MICROSECONDS: Readonly<Record<string, number>> = { us: 1, ms: 1e3, s: 1e6, m: 60e6, h: 3600e6 };
@@ -231,6 +234,7 @@ async function runScratched(tool: LoadTool, options: LoadOptions): Promise<LoadR
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
+  const busy = watchBusy(child.pid === undefined ? [] : [child.pid]);
   const interrupt = () => child.kill("SIGKILL");
   options.signal.addEventListener("abort", interrupt);
   let out = "";
@@ -244,12 +248,14 @@ async function runScratched(tool: LoadTool, options: LoadOptions): Promise<LoadR
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", resolve);
-  });
+  }).finally(() => busy.stop());
   options.signal.removeEventListener("abort", interrupt);
   if (options.signal.aborted) throw new PlainError("The load was interrupted.");
   if (code !== 0) throw new PlainError(`"${command.join(" ")}" failed:\n${err || out}`);
   const wallSeconds = (performance.now() - startedMs) / 1e3;
   const report = readReport(tool, out, options);
   const busySeconds = endedChildrenSeconds() - cpuBefore;
-  return { ...report, wallSeconds, utilisation: busySeconds / (wallSeconds * options.cpus.length) };
+  const utilisation =
+    busy.share(report.seconds, options.cpus.length) ?? busySeconds / (wallSeconds * options.cpus.length);
+  return { ...report, wallSeconds, utilisation, command: command.join(" ") };
 }

@@ -5,7 +5,7 @@ import { PlainError } from "../../src/runtime/types.ts";
 import { runLoad } from "./generator.ts";
 import { checkAnswer } from "./parity.ts";
 import { coreBusySeconds, cpuSeconds, peakResidentBytes } from "./procfs.ts";
-import { type RunningServer, startServer } from "./servers.ts";
+import { type RunningServer, serverCommand, startServer } from "./servers.ts";
 import { rotated } from "./stats.ts";
 import type { BenchContext, HttpSample, HttpSuiteResult, LoadTool, ServerSpec } from "./types.ts";
 
@@ -18,6 +18,7 @@ function busySeconds(cpus: readonly number[]): number {
 
 async function measure(
   context: BenchContext,
+  name: string,
   server: RunningServer,
   tool: LoadTool,
   round: number,
@@ -39,6 +40,7 @@ async function measure(
   const serverSystemSeconds = serverAfter.system - serverBefore.system;
   const serverCpuSeconds = serverAfter.user - serverBefore.user + serverSystemSeconds;
   const foreignSeconds = Math.max(0, coreBusySeconds(machine.serverCpu) - coreBefore - serverCpuSeconds);
+  context.result.http[name].loads![tool] ??= run.command.replaceAll(String(server.port), "PORT");
   const coreSeconds = run.wallSeconds * machine.generatorCpus.length;
   const generatorForeign = (busySeconds(machine.generatorCpus) - generatorBefore) / coreSeconds - run.utilisation;
   return {
@@ -85,6 +87,7 @@ export function describeSample(sample: HttpSample): string {
 async function turn(context: BenchContext, name: string, spec: ServerSpec, round: number): Promise<void> {
   const { machine, settings, tools } = context;
   const suite = context.result.http[name];
+  suite.commands![spec.id] ??= serverCommand(spec, HELLO_APP).join(" ");
   const server = await startServer(spec, { app: HELLO_APP, cpu: machine.serverCpu });
   try {
     if (spec.kind !== "floor") suite.answers[spec.id] ??= await checkAnswer(spec.title, server.port);
@@ -97,7 +100,7 @@ async function turn(context: BenchContext, name: string, spec: ServerSpec, round
       signal: context.signal,
     });
     for (const tool of tools) {
-      const sample = await measure(context, server, tool, round, suite.pipelining);
+      const sample = await measure(context, name, server, tool, round, suite.pipelining);
       suite.samples[spec.id] ??= [];
       suite.samples[spec.id].push(sample);
       if (tool === tools[tools.length - 1]) context.plan.turn(name);
@@ -116,7 +119,9 @@ async function turn(context: BenchContext, name: string, spec: ServerSpec, round
  */
 export async function runHttpSuite(context: BenchContext, name: string, pipelining: number): Promise<void> {
   const { settings, servers, result } = context;
-  const suite: HttpSuiteResult = { pipelining, connections: settings.connections, samples: {}, answers: {} };
+  const suite: HttpSuiteResult = {
+    ...{ pipelining, connections: settings.connections, samples: {}, answers: {}, commands: {}, loads: {} },
+  };
   result.http[name] = suite;
   for (let round = 0; round < settings.rounds; round++) {
     for (const spec of rotated(servers, round)) {

@@ -1,6 +1,7 @@
 /**
  * Runs loop-client.mjs as a load generator, and reads what it reports.
  */
+import { watchBusy } from "./busy.ts";
 import { startClient } from "./client.ts";
 import type { LoadOptions, LoadRun } from "./generator.ts";
 import { endedChildrenSeconds } from "./procfs.ts";
@@ -31,7 +32,9 @@ export async function runLoop(
     signal: load.signal,
   });
   const clientStartedMs = performance.now();
+  const busy = watchBusy(client.pid === undefined ? [] : [client.pid]);
   let wallSeconds = 0;
+  let measured: number | undefined;
   let report: LoopReport;
   try {
     await client.line(load.warmupSeconds * 1e3 + START_TIMEOUT_MS);
@@ -39,7 +42,9 @@ export async function runLoop(
     const startedMs = performance.now();
     report = JSON.parse(await client.line(load.seconds * 1e3 + START_TIMEOUT_MS)) as LoopReport;
     wallSeconds = (performance.now() - startedMs) / 1e3;
+    measured = busy.share(load.seconds, load.cpus.length);
   } finally {
+    busy.stop();
     await client.finish();
   }
   const share = wallSeconds / ((performance.now() - clientStartedMs) / 1e3);
@@ -49,6 +54,7 @@ export async function runLoop(
     requestsPerSecond: report.requests / report.seconds,
     errors: report.wrongStatus + report.socketErrors,
     wallSeconds,
-    utilisation: busySeconds / (wallSeconds * load.cpus.length),
+    utilisation: measured ?? busySeconds / (wallSeconds * load.cpus.length),
+    command: client.command,
   };
 }

@@ -1,6 +1,7 @@
 /**
  * Runs paced-client.ts, one process for each of the generator's cores, and adds up what they report.
  */
+import { watchBusy } from "./busy.ts";
 import { type Client, startClient } from "./client.ts";
 import { percentileUs, summed } from "./latencies.ts";
 import { endedChildrenSeconds } from "./procfs.ts";
@@ -61,8 +62,10 @@ export function sumPaced(parts: readonly PacedPart[], rate: number, seconds: num
 export interface PacedRun {
   readonly figures: PacedFigures;
   readonly wallSeconds: number;
-  /** Share of its cores' time, its start included. */
+  /** Share of its cores' time while the load lasted. */
   readonly utilisation: number;
+  /** How its first process was started. */
+  readonly command: string;
 }
 
 /** @param started called when the warm-up is over and the measurement begins */
@@ -73,24 +76,31 @@ export async function runPaced(
 ): Promise<PacedRun> {
   const cpuBefore = endedChildrenSeconds();
   const startedMs = performance.now();
-  const figures = await pacedFigures(options, started, ended);
+  const { figures, busy, command } = await pacedFigures(options, started, ended);
   const wallSeconds = (performance.now() - startedMs) / 1e3;
-  const utilisation = (endedChildrenSeconds() - cpuBefore) / (wallSeconds * options.cpus.length);
-  return { figures, wallSeconds, utilisation };
+  const utilisation = busy ?? (endedChildrenSeconds() - cpuBefore) / (wallSeconds * options.cpus.length);
+  return { figures, wallSeconds, utilisation, command };
 }
 
-async function pacedFigures(options: PacedOptions, started: () => void, ended: () => void): Promise<PacedFigures> {
+interface Paced {
+  readonly figures: PacedFigures;
+  readonly busy: number | undefined;
+  readonly command: string;
+}
+
+async function pacedFigures(options: PacedOptions, started: () => void, ended: () => void): Promise<Paced> {
   const { port, connections, warmupSeconds, seconds, rate, cpus, signal, script } = options;
-  const parts = Math.min(cpus.length, connections);
+  const count = Math.min(cpus.length, connections);
   const clients: Client[] = [];
+  let busy: number | undefined;
   const each = (timeoutMs: number) => Promise.all(clients.map((client) => client.line(timeoutMs)));
   try {
-    for (let part = 0; part < parts; part++) {
-      const own = shareOf(connections, part, parts);
+    for (let part = 0; part < count; part++) {
+      const own = shareOf(connections, part, count);
       clients.push(
         startClient({
           file: "paced-client.ts",
-          parameters: [port, own, warmupSeconds, seconds, rate, part, parts, ...script],
+          parameters: [port, own, warmupSeconds, seconds, rate, part, count, ...script],
           cpus: [cpus[part]],
           descriptors: own + DESCRIPTOR_SPARE,
           signal,
@@ -101,13 +111,19 @@ async function pacedFigures(options: PacedOptions, started: () => void, ended: (
     for (const client of clients) client.say("go");
     await each(warmupSeconds * 1e3 + START_TIMEOUT_MS);
     started();
-    const lines = await each(seconds * 1e3 + START_TIMEOUT_MS);
+    const watch = watchBusy(clients.flatMap(({ pid }) => pid ?? []));
+    // The time of grace for late answers is no part of the load.
+    const atEnd = setTimeout(() => {
+      busy = watch.share(seconds, cpus.length);
+    }, seconds * 1e3);
+    const lines = await each(seconds * 1e3 + START_TIMEOUT_MS).finally(() => {
+      clearTimeout(atEnd);
+      watch.stop();
+    });
+    busy ??= watch.share(seconds, cpus.length);
     ended();
-    return sumPaced(
-      lines.map((line) => JSON.parse(line) as PacedPart),
-      rate,
-      seconds,
-    );
+    const parts = lines.map((line) => JSON.parse(line) as PacedPart);
+    return { figures: sumPaced(parts, rate, seconds), busy, command: clients[0].command };
   } finally {
     await Promise.all(clients.map((client) => client.finish()));
   }

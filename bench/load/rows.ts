@@ -37,6 +37,8 @@ export function rowName(workload: Workload, cores: number): string {
 }
 
 interface Row {
+  /** Of the result: the commands of the load. */
+  readonly loads: Record<string, string>;
   readonly name: string;
   readonly workload: Workload;
   readonly cores: number;
@@ -80,7 +82,7 @@ function read({ layout }: Row, pid: number): Reading {
 function sampleOf(row: Row, pid: number, run: LoadRun, [before, after]: readonly Reading[], round: number): HttpSample {
   const { serverCpus, generatorCpus } = row.layout;
   if (startTime(pid) === undefined) throw new PlainError("The server ended during the load.");
-  const { wallSeconds: _, utilisation, ...figures } = run;
+  const { wallSeconds: _, utilisation, command: __, ...figures } = run;
   const elapsed = (after.atMs - before.atMs) / 1e3;
   const serverSystemSeconds = after.server.system - before.server.system;
   const serverCpuSeconds = after.server.user - before.server.user + serverSystemSeconds;
@@ -120,6 +122,7 @@ async function measure(
     after = read(row, pid);
   };
   const run = await loadOf(row, { ...load, port, warmupSeconds }, started, ended);
+  row.loads[row.tool] ??= run.command;
   return sampleOf(row, pid, run, [before, after ?? read(row, pid)], round);
 }
 
@@ -173,9 +176,10 @@ async function besidesPaced(
     signal,
     script,
   };
-  const { figures } = await runPaced(options, () => {
+  const { figures, command } = await runPaced(options, () => {
     before = cpuSeconds(server.pid);
   });
+  row.loads["at a fixed rate"] ??= command;
   const after = cpuSeconds(server.pid);
   const serverCpuSeconds = after.user + after.system - before.user - before.system;
   return { ...sample, paced: { ...figures, serverCpuSeconds } };
@@ -230,6 +234,9 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
       return besidesPaced(row, server, load, settings, sample);
     });
   } finally {
+    for (const [name, said] of Object.entries(row.loads)) {
+      row.loads[name] = said.replaceAll(String(port), "PORT").replaceAll(directory, "$REQUESTS");
+    }
     await server.stop();
     rmSync(directory, { recursive: true, force: true });
   }
@@ -332,7 +339,7 @@ export async function runRow(context: BenchContext, workload: Workload, cores: n
   Object.assign(machine.versions, provision.versions);
   const servers = present(context, wanted, provision);
   const suite: HttpSuiteResult = {
-    ...{ pipelining: 1, connections: workload.connections, samples: {}, answers: {} },
+    ...{ pipelining: 1, connections: workload.connections, samples: {}, answers: {}, loads: {} },
     ...{ about: workload.about, cores, commands: {}, ...layout },
     ...(workload.curve === undefined ? {} : { curve: workload.curve }),
   };
@@ -342,7 +349,7 @@ export async function runRow(context: BenchContext, workload: Workload, cores: n
     const note = `${left} left for the load generator beside servers on ${cores}: see who was busy.`;
     if (!result.notes.includes(note)) result.notes.push(note);
   }
-  const row: Row = { name, workload, cores, layout, provision, tool };
+  const row: Row = { name, workload, cores, layout, provision, tool, loads: suite.loads! };
   const tuned = context.settings.tune && workload.workers === undefined ? await tune(context, row, servers) : servers;
   await rounds(context, row, tuned);
   context.plan.drop(name);

@@ -78,9 +78,10 @@ export async function runSockets(
 ): Promise<LoadRun> {
   const { mode, bytes } = workload.socket!;
   const run = await runWebSocketLoad({ ...load, mode, bytes, path: workload.request.path }, { started, ended });
-  const { messages, messagesPerSecond, wrong, lost, seconds, p50Us, p99Us, p999Us, wallSeconds, utilisation } = run;
+  const { messages, messagesPerSecond, wrong, lost, seconds, p50Us, p99Us, p999Us, wallSeconds, utilisation, command } =
+    run;
   return {
     ...{ requests: messages, requestsPerSecond: messagesPerSecond, seconds, p50Us, p99Us, p999Us },
-    ...{ wrongStatus: wrong, socketErrors: lost, errors: wrong + lost, wallSeconds, utilisation },
+    ...{ wrongStatus: wrong, socketErrors: lost, errors: wrong + lost, wallSeconds, utilisation, command },
   };
 }

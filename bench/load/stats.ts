@@ -37,6 +37,20 @@ export function spread(values: readonly number[]): Spread {
   };
 }
 
+/** Fewer rounds than this do not show how much a figure varies. */
+export const FEW_ROUNDS = 3;
+
+/** Such as `1 round`. */
+export function roundsText(count: number): string {
+  return `${count} round${count === 1 ? "" : "s"}`;
+}
+
+/** The ratio of a table of goals: of the medians, and within rounds. */
+export function ratioText({ ofMedians, perRound }: Ratio): string {
+  const { count, median: within } = perRound;
+  return `${ofMedians.toFixed(2)} (${count < FEW_ROUNDS ? `${roundsText(count)} only` : `rounds ${within.toFixed(2)}`})`;
+}
+
 /** A value with the round it was taken in. */
 export interface RoundValue {
   readonly round: number;

@@ -64,7 +64,7 @@ export interface HttpSample {
   readonly serverSystemSeconds: number;
   /** Share of one core that the server used. */
   readonly serverUtilisation: number;
-  /** Share of its threads' time that the load generator used; near 1 it is the bottleneck. */
+  /** Share of its threads' time that the load generator used while the load lasted; near 1 it is the bottleneck. */
   readonly generatorUtilisation: number;
   /** Share of the server's core that other processes or a hypervisor took: what disturbed the measurement. */
   readonly foreignUtilisation: number;
@@ -144,12 +144,15 @@ export interface HttpSuiteResult {
   readonly samples: Record<string, HttpSample[]>;
   /** Head and body of each server's answer, as it stood on the wire. */
   readonly answers: Record<string, Answer>;
-  /** Rows of a workload have these: what is asked, on which cores, and each server's command. */
+  /** Rows of a workload have these: what is asked, and on which cores. */
   readonly about?: string;
   readonly cores?: number;
   readonly serverCpus?: readonly number[];
   readonly generatorCpus?: readonly number[];
+  /** Each server's. */
   readonly commands?: Record<string, string>;
+  /** The command of each load generator that asked; the files of its requests lie in $REQUESTS. */
+  readonly loads?: Record<string, string>;
   /** The row is a point of this curve. */
   readonly curve?: { readonly name: string; readonly by: string; readonly label: string };
 }

@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { PlainError } from "../../src/runtime/types.ts";
+import { watchBusy } from "./busy.ts";
 import { percentileUs } from "./latencies.ts";
 import { endedChildrenSeconds } from "./procfs.ts";
 import { program, ROOT } from "./programs.ts";
@@ -63,13 +64,16 @@ export interface WebSocketRun {
   /** Connections that the server has ended. */
   readonly lost: number;
   readonly wallSeconds: number;
-  /** Share of its cores' time that the generator used, its start included. */
+  /** Share of its cores' time that the generator used while the load lasted. */
   readonly utilisation: number;
+  /** How its first process was started. */
+  readonly command: string;
 }
 
 /** Tells lines as they come; `undefined` when the process is gone. */
 class Generator {
   readonly child: ChildProcess;
+  readonly command: string;
   #errors = "";
   readonly #lines: string[] = [];
   #wake = () => {};
@@ -78,6 +82,7 @@ class Generator {
   constructor(job: ClientJob, cpu: number) {
     const script = `ulimit -n ${job.connections + SPARE_DESCRIPTORS} 2>/dev/null; exec taskset -c ${cpu} "$@"`;
     const command = [program("bun"), `${ROOT}bench/load/ws-client.ts`, JSON.stringify(job)];
+    this.command = command.join(" ");
     this.child = spawn("/bin/sh", ["-c", script, "sh", ...command], {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
@@ -153,6 +158,8 @@ export async function runWebSocketLoad(load: WebSocketLoad, measurement: Measure
     for (const { child } of generators) child.kill("SIGKILL");
   };
   load.signal.addEventListener("abort", interrupt);
+  const busy = watchBusy(generators.flatMap(({ child }) => child.pid ?? []));
+  let measured: number | undefined;
   let reports: ClientReport[];
   try {
     for (let phase = 0; phase < 2; phase++) {
@@ -162,18 +169,20 @@ export async function runWebSocketLoad(load: WebSocketLoad, measurement: Measure
     const lines = generators.map((generator) => generator.line(load.seconds * 1e3 + START_TIMEOUT_MS));
     reports = (await Promise.all(lines)).map((line) => JSON.parse(line) as ClientReport);
     measurement.ended();
+    measured = busy.share(load.seconds, generators.length);
   } finally {
+    busy.stop();
     load.signal.removeEventListener("abort", interrupt);
     interrupt();
     await Promise.all(generators.map((generator) => generator.gone()));
   }
   const wallSeconds = (performance.now() - startedMs) / 1e3;
-  const utilisation = (endedChildrenSeconds() - cpuBefore) / (wallSeconds * generators.length);
-  return { ...addUp(reports), wallSeconds, utilisation };
+  const utilisation = measured ?? (endedChildrenSeconds() - cpuBefore) / (wallSeconds * generators.length);
+  return { ...addUp(reports), wallSeconds, utilisation, command: generators[0].command };
 }
 
 /** The figures of all processes together. */
-export function addUp(reports: readonly ClientReport[]): Omit<WebSocketRun, "wallSeconds" | "utilisation"> {
+export function addUp(reports: readonly ClientReport[]): Omit<WebSocketRun, "wallSeconds" | "utilisation" | "command"> {
   const sum = (of: (report: ClientReport) => number) => reports.reduce((total, report) => total + of(report), 0);
   const latencies = reports[0].latencies.map((_, step) => sum((report) => report.latencies[step]));
   const messages = sum((report) => report.messages);

@@ -131,6 +131,24 @@ test("the report has medians with quartiles and both ratios", () => {
   assert.doesNotMatch(report, /NaN|undefined/);
 });
 
+test("one round has no quartiles that agree with each other: the report says that there was but one", () => {
+  const one = hello({ "ringcorn-bun": rates(100), "bun-serve": rates(50) });
+  const report = renderReport(one);
+  assert.match(report, /Ringcorn on Bun +\| 100 \(1 round\)/);
+  assert.match(report, /fewer than 3: how much they vary is not known/);
+  assert.match(renderFigures(one), /2\.00 \(1 round only\)/);
+  const three = renderReport(hello({ "ringcorn-bun": rates(100, 101, 102), "bun-serve": rates(50, 50, 50) }));
+  assert.doesNotMatch(three, /1 round|fewer than 3/);
+});
+
+test("processor time has its spread, in the tables and in the ratios, with the kernel's part beside it", () => {
+  const dear = rates(100, 100, 100).map((sample, i) => ({ ...sample, serverCpuSeconds: [1, 2, 3][i] }));
+  const report = renderReport(hello({ "ringcorn-bun": dear, "bun-serve": rates(100, 100, 100) }));
+  assert.match(report, /\| CPU s \/ 10,000 +\| of it kernel \|/);
+  assert.match(report, /\| 2\.000 \(1\.500 to 2\.500\) \(!\) \| 0\.400 /);
+  assert.match(report, /\| 2\.22 \(1\.67 to 2\.78\) \(!\) +\|/);
+});
+
 test("an interrupted run says so", () => {
   assert.match(renderReport(result({}, { complete: false })), /INTERRUPTED/);
 });
@@ -141,7 +159,7 @@ test("a result survives its way through JSON", () => {
 });
 
 test("the README's figures name the command and the machine", () => {
-  const figures = renderFigures(hello({ "ringcorn-bun": rates(100), "bun-serve": rates(50) }));
+  const figures = renderFigures(hello({ "ringcorn-bun": rates(100, 100, 100), "bun-serve": rates(50, 50, 50) }));
   assert.match(figures, /`npm run bench`/);
   assert.match(figures, /A processor, 4 cores/);
   assert.match(figures, /2\.00 \(rounds 2\.00\)/);
