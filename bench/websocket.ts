@@ -11,12 +11,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { argv, stdout } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { freePort } from "./load/launch.ts";
 import { describeMachine } from "./load/machine.ts";
 import { program, ROOT } from "./load/programs.ts";
+import { provideWeb } from "./load/provision.ts";
 import { runWebSocketLoad } from "./load/ws-load.ts";
 
 const { values } = parseArgs({
@@ -71,7 +73,7 @@ const CONTENDERS: readonly Contender[] = [
   ...ringcorn("ringcorn", ROOT),
   peer("bun-serve", program("bun"), "bench/peers/ws-bun-serve.ts"),
   peer("deno-serve", program("deno"), "run", "-A", "bench/peers/ws-deno-serve.ts"),
-  peer("ws-node", program("node"), "bench/peers/ws-node.mjs"),
+  peer("ws-node", program("node"), join((await provideWeb(() => {})).directory, "ws-node.mjs")),
   ...values.tree.flatMap((pair) => {
     const [prefix, cwd] = pair.split("=");
     return ringcorn(prefix, cwd);

@@ -1,8 +1,6 @@
 /**
  * The groups of workload rows: their servers, and where those are installed.
  */
-
-import { ROOT } from "./programs.ts";
 import { type Provision, providePython, provideWeb } from "./provision.ts";
 import { PYTHON_SERVERS } from "./python-servers.ts";
 import { parseVariant, type RowServer, type Selection, selectServers } from "./row-servers.ts";
@@ -34,10 +32,6 @@ export function serversOf(workload: Workload, selection: Selection): RowServer[]
   );
 }
 
-/** Everything that the WebSocket servers for TypeScript need comes with the tree. */
-const NOTHING: Provision = { directory: ROOT, failed: {}, versions: {} };
-
 export function provide({ app }: Workload, progress: (line: string) => void): Promise<Provision> {
-  if (app === "socket") return Promise.resolve(NOTHING);
-  return app === "web" ? provideWeb(progress) : providePython(progress);
+  return app === "web" || app === "socket" ? provideWeb(progress) : providePython(progress);
 }

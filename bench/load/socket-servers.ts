@@ -49,7 +49,11 @@ export const SOCKET_SERVERS: readonly RowServer[] = [
   },
   peer("bun-serve", "Bun.serve", "bun", "ws-bun-serve.ts"),
   peer("deno-serve", "Deno.serve", "deno", "ws-deno-serve.ts"),
-  peer("ws-node", "ws on Node", "node", "ws-node.mjs"),
+  {
+    // With bufferutil, the native masking that its documentation advises: ws takes it where it is installed beside it.
+    ...{ id: "ws-node", title: "ws on Node", group: "websocket", ours: false, needs: ["ws", "bufferutil"], serves },
+    launch: ({ port, directory }) => ({ command: [program("node"), "ws-node.mjs", String(port)], cwd: directory }),
+  },
 ];
 
 const PYTHON_PEER = { group: "python", ours: false, serves: servesPython } as const;

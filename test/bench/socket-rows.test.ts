@@ -1,9 +1,11 @@
 /** The WebSocket rows: what there is, what is accepted as an answer, and when a goal is reached. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { outcomes } from "../../bench/goals.ts";
 import { SOCKET_GOALS } from "../../bench/goals-websocket.ts";
-import { serversOf } from "../../bench/load/row-groups.ts";
+import { packageOf, requirementLines } from "../../bench/load/provision.ts";
+import { ROW_SERVERS, serversOf } from "../../bench/load/row-groups.ts";
 import { agreedIn } from "../../bench/load/socket-idle.ts";
 import { socketProblems } from "../../bench/load/socket-load.ts";
 import { PYTHON_SOCKET_WORKLOADS, SOCKET_WORKLOADS } from "../../bench/load/socket-workloads.ts";
@@ -35,6 +37,21 @@ test("the peers are those that the goals name, and --against uvicorn means all o
   ]);
   const known = [...ids(), ...ids(PYTHON_SOCKET_WORKLOADS[0])];
   for (const { ours, theirs } of SOCKET_GOALS) for (const id of [ours, ...theirs]) assert.ok(known.includes(id), id);
+});
+
+test("ws has its native masking beside it, at the version that the tree's own tests use", () => {
+  const read = (path: string) => JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8"));
+  const ws = serversOf(SOCKET_WORKLOADS[0], ALL).find((server) => server.id === "ws-node")!;
+  assert.deepEqual(ws.needs, ["ws", "bufferutil"]);
+  const { dependencies } = read("../../bench/peers/package.json");
+  assert.equal(dependencies.ws, read("../../package.json").devDependencies.ws);
+  // What is needed is installed: a name that nobody installs would never be found missing.
+  const python = requirementLines(
+    readFileSync(new URL("../../bench/peers/requirements-python.txt", import.meta.url), "utf8"),
+  );
+  const installed = [...python.map(packageOf), ...Object.keys(dependencies)];
+  for (const { id, needs } of ROW_SERVERS)
+    for (const name of needs) assert.ok(installed.includes(name), `${id}: ${name}`);
 });
 
 test("every server is told its port", () => {
