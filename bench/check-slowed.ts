@@ -4,7 +4,6 @@
  *
  *   bun bench/check-slowed.ts [--microseconds 3] [--only http/hello] [--rounds 7] [--cpus 0:2,3]
  */
-import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +11,7 @@ import { argv, stderr, stdout } from "node:process";
 import { parseArgs } from "node:util";
 import { PlainError } from "../src/runtime/types.ts";
 import { program, ROOT } from "./load/programs.ts";
-import { runProgram } from "./program.ts";
+import { runChild, runProgram } from "./program.ts";
 
 const COPIED = ["src", "bin", "bench", "package.json", "tsconfig.json", "deno.json", "bunfig.toml"];
 /** Built for every request, whatever its application. */
@@ -25,7 +24,17 @@ const OPTIONS = {
   only: { type: "string", default: "http/hello" },
   rounds: { type: "string", default: "7" },
   cpus: { type: "string" },
+  help: { type: "boolean", short: "h", default: false },
 } as const;
+
+const HELP = `bun bench/check-slowed.ts [options]       records, checks, and checks a slowed copy: the last must be caught
+
+  --microseconds N  what each request of the copy spends more (3)
+  --only NAMES      rows, as bench:check has them (http/hello)
+  --rounds N        interleaved rounds (7)
+  --cpus S:L        core of the server and cores of the load generator, such as 0:2,3
+  -h, --help
+`;
 
 /** The source with a loop of so many microseconds in it. @throws PlainError when the place for it is gone */
 export function slowed(source: string, microseconds: number): string {
@@ -37,15 +46,15 @@ export function slowed(source: string, microseconds: number): string {
 }
 
 function check(root: string, args: readonly string[]): Promise<number | null> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program("bun"), [join(root, "bench/check.ts"), ...args], { cwd: root, stdio: "inherit" });
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
+  return runChild([program("bun"), join(root, "bench/check.ts"), ...args], { cwd: root, stdio: "inherit" });
 }
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ args: argv.slice(2), options: OPTIONS });
+  if (values.help) {
+    stdout.write(HELP);
+    return 0;
+  }
   const microseconds = Number(values.microseconds);
   if (!(microseconds > 0)) throw new PlainError("--microseconds takes a number above 0.");
   const directory = mkdtempSync(join(tmpdir(), "ringcorn-slowed-"));

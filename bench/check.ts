@@ -4,7 +4,6 @@
  *
  *   npm run bench:check -- [--only http/hello,python/hello] [--all] [--rounds 7] [--record] [--recorded FILE]
  */
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,8 +12,9 @@ import { parseArgs } from "node:util";
 import { PlainError } from "../src/runtime/types.ts";
 import { titleOf } from "./goals.ts";
 import { program, programs, ROOT } from "./load/programs.ts";
+import { FEW_ROUNDS } from "./load/stats.ts";
 import type { BenchResult } from "./load/types.ts";
-import { runProgram } from "./program.ts";
+import { positive, runChild, runProgram } from "./program.ts";
 import { table } from "./table.ts";
 import { type Judged, judgeAll, mergeRatios, type Pair, type Recorded, ratiosOf, resolution } from "./verdict.ts";
 
@@ -47,7 +47,21 @@ const OPTIONS = {
   cpus: { type: "string" },
   record: { type: "boolean", default: false },
   recorded: { type: "string", default: RECORDED },
+  help: { type: "boolean", short: "h", default: false },
 } as const;
+
+const HELP = `npm run bench:check -- [options]          ends with 1 where a ratio to a peer has fallen, with 2 where nothing was judged
+
+  --only NAMES      rows, of ${[...new Set([...PAIRS, ...MORE_PAIRS].map(({ suite }) => suite))].join(", ")}, or beginnings
+                    such as python; separated by commas (those of a usual check)
+  --all             all rows that there are
+  --rounds N        interleaved rounds (7; ${FEW_ROUNDS} at least: fewer have no spread)
+  --seconds N       whole seconds a load lasts (1)
+  --cpus S:L        core of the server and cores of the load generator, such as 0:2,3
+  --record          write what is measured instead of judging it; on a quiet machine
+  --recorded FILE   where the recorded ratios are (bench/recorded.json)
+  -h, --help
+`;
 
 /** The pairs of `--only`, of all: `python/hello@1` by this name, as `python/hello`, or as `python`. */
 export function chosenPairs(only: string | undefined, all = false): Pair[] {
@@ -96,11 +110,7 @@ async function measure(pairs: readonly Pair[], values: Values): Promise<BenchRes
   const cpus = values.cpus === undefined ? [] : ["--cpus", values.cpus];
   const args = [join(ROOT, "bench/run.ts"), ...named, ...flags, ...cpus];
   try {
-    const child = spawn(program("bun"), args, { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
-    const code = await new Promise<number | null>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", resolve);
-    });
+    const code = await runChild([program("bun"), ...args], { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
     if (code !== 0) throw new PlainError(`The run ended with ${code}; nothing was judged.`);
     return JSON.parse(readFileSync(json, "utf8")) as BenchResult;
   } finally {
@@ -121,6 +131,14 @@ type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ args: argv.slice(2), options: OPTIONS });
+  if (values.help) {
+    stdout.write(HELP);
+    return 0;
+  }
+  positive("seconds", values.seconds);
+  if (positive("rounds", values.rounds) < FEW_ROUNDS) {
+    throw new PlainError(`--rounds takes ${FEW_ROUNDS} or more: fewer rounds have no spread to judge by.`);
+  }
   const pairs = chosenPairs(values.only, values.all);
   const recorded = readRecorded(values.recorded);
   const isChosen = (ratio: Pair) => pairs.some((pair) => isPair(ratio, pair));

@@ -7,6 +7,7 @@ import { existsSync, readFileSync, readlinkSync, rmSync, statSync } from "node:f
 import { join } from "node:path";
 import { stderr } from "node:process";
 import { PlainError } from "../src/runtime/types.ts";
+import { endWithUs } from "./load/children.ts";
 import { processTree } from "./load/procfs.ts";
 import { type Job, type Observed, observed } from "./profile-server.ts";
 import { type Speedscope, selfTimesOfStacks } from "./self-times.ts";
@@ -40,7 +41,7 @@ function record(program: string, pid: number, path: string, { seconds }: Job, cp
   const options = ["--pid", String(pid), "--rate", String(RATE), "--duration", duration, NONBLOCKING];
   const args = ["-c", String(cpu), program, "record", ...options, "--format", "speedscope", "--output", path];
   return new Promise((resolve, reject) => {
-    const child = spawn("taskset", args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = endWithUs(spawn("taskset", args, { detached: true, stdio: ["ignore", "pipe", "pipe"] }));
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (piece: Buffer) => {

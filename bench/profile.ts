@@ -20,7 +20,7 @@ import { SERVERS, startServer } from "./load/servers.ts";
 import { WORKLOADS } from "./load/workloads.ts";
 import { profilePython } from "./profile-python.ts";
 import { hasPython, type Job, observed } from "./profile-server.ts";
-import { runProgram } from "./program.ts";
+import { positive, runProgram } from "./program.ts";
 import { isOurs } from "./report-rows.ts";
 import { type CpuProfile, type SelfTime, type Speedscope, selfTimes, selfTimesOfStacks } from "./self-times.ts";
 
@@ -162,23 +162,29 @@ async function main(): Promise<void> {
     stdout.write(HELP);
     return;
   }
+  if (positionals.length > 1) throw new PlainError(`One row at a time: ${positionals.join(", ")} are several.`);
+  const [seconds, cores, top] = [
+    positive("seconds", values.seconds),
+    positive("cores", values.cores),
+    positive("top", values.top),
+  ];
+  positive("pipelining", values.pipelining);
   const name = positionals[0] ?? "web/hello";
   const workload = WORKLOADS.find((each) => each.name === name);
   if (workload === undefined && !SERVERS.some((server) => server.id === name)) {
     throw new PlainError(
-      `There is no workload "${name}": choose from ${WORKLOADS.map((each) => each.name).join(", ")}.`,
+      `There is no workload "${name}": choose from ${WORKLOADS.map((each) => each.name).join(", ")}; or a server of the suites http: ${SERVERS.map(({ id }) => id).join(", ")}.`,
     );
   }
   const directory = join(ROOT, ".bench", `profile-${name.replaceAll("/", "-")}-${Date.now()}`);
   mkdirSync(directory, { recursive: true });
-  const top = Number(values.top);
   let files: string[];
   if (workload === undefined) {
     files = [await profileHello(name, values, directory)];
     stdout.write(`${selfTimes(readProfile(files[0])).slice(0, top).map(format).join("\n")}\n`);
   } else {
     const { server, cpus } = values;
-    const job = { workload, directory, seconds: Number(values.seconds), cores: Number(values.cores), server, cpus };
+    const job = { workload, directory, seconds, cores, server, cpus };
     files = await profileWorkload(job, top);
   }
   for (const file of files) if (existsSync(file)) stdout.write(`${relative(ROOT, file)}\n`);

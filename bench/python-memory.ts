@@ -9,23 +9,28 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { argv, stdout } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { startClient } from "./load/client.ts";
 import { freePort, launchServer } from "./load/launch.ts";
 import { describeMachine } from "./load/machine.ts";
 import { parseKilobytes, processTree, resetPeak } from "./load/procfs.ts";
 import { program, ROOT } from "./load/programs.ts";
+import { parsedOrLeave } from "./program.ts";
 
-const { values } = parseArgs({
-  args: argv.slice(2),
-  options: {
-    gigabytes: { type: "string", default: "4" },
-    runtimes: { type: "string", default: "bun,deno" },
-    "warm-megabytes": { type: "string", default: "64" },
-    loop: { type: "string", default: "auto" },
-    cpus: { type: "string" },
+const HELP = `bun bench/python-memory.ts [--gigabytes 4] [--runtimes bun,deno] [--warm-megabytes 64] [--loop auto] [--cpus 0:2,3]
+`;
+const { values } = parsedOrLeave(
+  {
+    args: argv.slice(2),
+    options: {
+      gigabytes: { type: "string", default: "4" },
+      runtimes: { type: "string", default: "bun,deno" },
+      "warm-megabytes": { type: "string", default: "64" },
+      loop: { type: "string", default: "auto" },
+      cpus: { type: "string" },
+    },
   },
-});
+  HELP,
+);
 const MEGABYTE = 1024 * 1024;
 const BYTES = Number(values.gigabytes) * 1024 * MEGABYTE;
 const WARM_BYTES = Number(values["warm-megabytes"]) * MEGABYTE;

@@ -1,13 +1,15 @@
 /**
  * The suite's entry: `npm run bench -- [options]`. Measures, prints Markdown, and keeps the raw samples in .bench/.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { argv, exit, stderr, stdout } from "node:process";
 import { parseArgs } from "node:util";
 import { PlainError } from "../src/runtime/types.ts";
 import { renderDifference } from "./compare.ts";
 import { renderHtml } from "./html.ts";
+import { announce, othersIn } from "./load/alone.ts";
+import { cacheDirectory } from "./load/cache.ts";
 import { runHttpSuite } from "./load/http.ts";
 import { runIdleSuite } from "./load/idle.ts";
 import { describeMachine } from "./load/machine.ts";
@@ -29,10 +31,13 @@ import { merge } from "./merge.ts";
 import { chooseSuites, HELP, listOf, OPTIONS, settingsFrom } from "./options.ts";
 import { runProgram } from "./program.ts";
 import { renderFigures, renderReport, replaceFigures } from "./report.ts";
+import { checkFolderOf, datedName, readResult, textOf, writeAll } from "./results.ts";
 import { argumentsOf, checkAlone, suitesLeft, withoutLoose } from "./resume.ts";
 
 const RESULTS = join(ROOT, ".bench");
 const LATEST = join(RESULTS, "latest.json");
+/** Where runs announce themselves to each other. */
+const RUNS = join(cacheDirectory(), "runs");
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
@@ -68,21 +73,9 @@ const SUITES: Readonly<Record<string, Suite>> = {
   ...AFTER,
 };
 
-function readResult(path: string): BenchResult {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as BenchResult;
-  } catch {
-    throw new PlainError(`${path} holds no result: run "npm run bench" first, or name a JSON file that --json wrote.`);
-  }
-}
-
 /** One, or several as one; the latest where none is named. */
 function readResults(paths: readonly string[]): BenchResult {
   return merge((paths.length === 0 ? [LATEST] : paths).map(readResult));
-}
-
-function textOf(result: BenchResult): string {
-  return `${JSON.stringify(result, null, 1)}\n`;
 }
 
 /** What there is, and what each workload asks. */
@@ -259,22 +252,26 @@ async function runSuites(context: BenchContext, names: readonly string[], keepDo
   context.result.complete = !context.signal.aborted;
 }
 
-/** Writes the samples; returns where, without the ending. */
-function keep(result: BenchResult, extra: string | undefined, scratch: boolean): string | undefined {
+/** Writes the samples, and at the end the page. @returns how many files could not be written */
+function keep(result: BenchResult, { json, scratch }: Values, atEnd = false): number {
   const text = textOf(result);
-  if (extra !== undefined) writeFileSync(extra, text);
-  if (scratch) return undefined;
-  const dated = join(RESULTS, result.startedAt.replaceAll(":", "-").slice(0, 19));
-  mkdirSync(RESULTS, { recursive: true });
-  for (const path of [`${dated}.json`, LATEST]) writeFileSync(path, text);
-  return dated;
+  const dated = datedName(RESULTS, result);
+  const own = scratch ? [] : [`${dated}.json`, LATEST];
+  const files = [...(json === undefined ? [] : [json]), ...own].map((path) => [path, text] as const);
+  const page = atEnd && !scratch ? [[`${dated}.html`, renderHtml(result)] as const] : [];
+  const failed = writeAll([...files, ...page], (line) => stderr.write(`${line}\n`));
+  if (page.length > 0) stderr.write(`Raw samples: ${dated}.json; report with charts: ${dated}.html\n`);
+  return failed;
 }
 
-function save(result: BenchResult, extra: string | undefined, scratch: boolean): void {
-  const dated = keep(result, extra, scratch);
-  if (dated === undefined) return;
-  writeFileSync(`${dated}.html`, renderHtml(result));
-  stderr.write(`Raw samples: ${dated}.json; report with charts: ${dated}.html\n`);
+/** Says in the result that another run is under way. */
+function noteOthers({ result, progress }: BenchContext): void {
+  for (const pid of othersIn(RUNS)) {
+    const note = `Another run of the suite, process ${pid}, was under way: they disturb each other's figures.`;
+    if (result.notes.includes(note)) continue;
+    progress(note);
+    result.notes.push(note);
+  }
 }
 
 /** What needs no run. @returns undefined when one is wanted */
@@ -289,7 +286,9 @@ function withoutRun(values: Values, positionals: readonly string[], suites: read
     if (values.compare !== undefined) stdout.write(`\n${renderDifference(readResult(values.compare), result)}\n`);
   } else if (positionals.length > 0) throw new PlainError(`"${positionals[0]}" is not an option: see --help.`);
   else if (values.list) stdout.write(listText(suites));
-  else return undefined;
+  else if (values.html !== undefined) {
+    throw new PlainError("--html goes with --report: each run leaves a page of its own beside its samples.");
+  } else return undefined;
   return 0;
 }
 
@@ -308,6 +307,7 @@ async function main(): Promise<number> {
   const suites = interrupted === undefined ? chosen : suitesLeft(chosen, interrupted);
   // Read before the run, which may take hours, and not after it.
   const earlier = values.compare === undefined ? undefined : readResult(values.compare);
+  checkFolderOf("json", values.json);
   const interruption = new AbortController();
   const choices = {
     settings: settingsFrom(values),
@@ -326,19 +326,26 @@ async function main(): Promise<number> {
     interrupt(" Once more to leave at once.");
   });
   // A run that is ended from outside stops its servers too, which are groups of their own. timeout(1) asks twice.
-  process.on("SIGTERM", () => {
-    if (!interruption.signal.aborted) interrupt("");
-  });
+  for (const name of ["SIGTERM", "SIGHUP"]) {
+    process.on(name, () => {
+      if (!interruption.signal.aborted) interrupt("");
+    });
+  }
   if (context.machine.loadAverage > 1) {
     context.progress(
       `The machine is busy (load average ${context.machine.loadAverage.toFixed(2)}): figures will suffer.`,
     );
   }
-  await runSuites(context, suites, () => keep(context.result, values.json, values.scratch));
+  announce(RUNS);
+  noteOthers(context);
+  await runSuites(context, suites, () => {
+    noteOthers(context);
+    keep(context.result, values);
+  });
   stdout.write(`${renderReport(context.result)}\n`);
   if (earlier !== undefined) stdout.write(`\n${renderDifference(earlier, context.result)}\n`);
-  save(context.result, values.json, values.scratch);
-  const failed = context.result.notes.some((note) => note.includes(" stopped: "));
+  const lost = keep(context.result, values, true) > 0;
+  const failed = lost || context.result.notes.some((note) => note.includes(" stopped: "));
   return interruption.signal.aborted ? 130 : failed ? 1 : 0;
 }
 

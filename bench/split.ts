@@ -15,7 +15,6 @@ import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { argv, stderr, stdout } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { cachedFile } from "./load/cache.ts";
 import { runLoad } from "./load/generator.ts";
 import { answers, freePort, type LaunchedServer, launchServer } from "./load/launch.ts";
@@ -27,19 +26,26 @@ import { provide } from "./load/row-groups.ts";
 import { writeRequests } from "./load/rows.ts";
 import { FILE_BYTES, FILE_FILL, WORKLOADS, type Workload } from "./load/workloads.ts";
 import { withRuntimeFlags } from "./profile-server.ts";
+import { parsedOrLeave } from "./program.ts";
 import { type CpuProfile, selfTimes } from "./self-times.ts";
 
-const { values } = parseArgs({
-  args: argv.slice(2),
-  options: {
-    rows: { type: "string", default: "hello,10kb,echo-10kb,echo-100kb" },
-    runtime: { type: "string", default: "bun" },
-    against: { type: "string", default: "granian,uvicorn" },
-    seconds: { type: "string", default: "4" },
-    rounds: { type: "string", default: "3" },
-    cpus: { type: "string" },
+const HELP = `bun bench/split.ts [--rows hello,10kb,echo-10kb,echo-100kb] [--runtime bun] [--against granian,uvicorn] [--seconds 4]
+                   [--rounds 3] [--cpus 1:2,3]
+`;
+const { values } = parsedOrLeave(
+  {
+    args: argv.slice(2),
+    options: {
+      rows: { type: "string", default: "hello,10kb,echo-10kb,echo-100kb" },
+      runtime: { type: "string", default: "bun" },
+      against: { type: "string", default: "granian,uvicorn" },
+      seconds: { type: "string", default: "4" },
+      rounds: { type: "string", default: "3" },
+      cpus: { type: "string" },
+    },
   },
-});
+  HELP,
+);
 const SECONDS = Number(values.seconds);
 const WARMUP_SECONDS = 4;
 const INTERVAL_US = 500;

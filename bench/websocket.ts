@@ -14,27 +14,34 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { argv, stdout } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { endWithUs } from "./load/children.ts";
 import { freePort } from "./load/launch.ts";
 import { describeMachine } from "./load/machine.ts";
 import { program, ROOT } from "./load/programs.ts";
 import { provideWeb } from "./load/provision.ts";
 import { runWebSocketLoad } from "./load/ws-load.ts";
+import { parsedOrLeave } from "./program.ts";
 
-const { values } = parseArgs({
-  args: argv.slice(2),
-  options: {
-    seconds: { type: "string", default: "1.5" },
-    rounds: { type: "string", default: "3" },
-    rows: { type: "string", default: "echo,broadcast" },
-    bytes: { type: "string" },
-    connections: { type: "string" },
-    servers: { type: "string" },
-    tree: { type: "string", multiple: true, default: [] },
-    window: { type: "string", default: "1" },
-    kind: { type: "string", default: "text" },
+const HELP = `bun bench/websocket.ts [--seconds 1.5] [--rounds 3] [--rows echo,broadcast] [--bytes 16] [--connections 64]
+                       [--servers ringcorn-bun,bun-serve] [--tree NAME=DIR] [--window 1] [--kind text|binary]
+`;
+const { values } = parsedOrLeave(
+  {
+    args: argv.slice(2),
+    options: {
+      seconds: { type: "string", default: "1.5" },
+      rounds: { type: "string", default: "3" },
+      rows: { type: "string", default: "echo,broadcast" },
+      bytes: { type: "string" },
+      connections: { type: "string" },
+      servers: { type: "string" },
+      tree: { type: "string", multiple: true, default: [] },
+      window: { type: "string", default: "1" },
+      kind: { type: "string", default: "text" },
+    },
   },
-});
+  HELP,
+);
 const list = (text: string | undefined, otherwise: readonly number[]) => text?.split(",").map(Number) ?? otherwise;
 const SECONDS = Number(values.seconds);
 const ROUNDS = Number(values.rounds);
@@ -98,10 +105,13 @@ function listens(port: number): Promise<boolean> {
 
 async function start(contender: Contender, cpu: number): Promise<Running> {
   const port = await freePort();
-  const child = spawn("taskset", ["-c", `${cpu}`, ...contender.command(port)], {
-    cwd: contender.cwd,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  const child = endWithUs(
+    spawn("taskset", ["-c", `${cpu}`, ...contender.command(port)], {
+      cwd: contender.cwd,
+      detached: true,
+      stdio: ["ignore", "ignore", "inherit"],
+    }),
+  );
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (!(await listens(port))) {
     if (performance.now() > deadline) throw new Error(`${contender.name} does not listen.`);

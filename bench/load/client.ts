@@ -4,6 +4,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { PlainError } from "../../src/runtime/types.ts";
+import { endWithUs } from "./children.ts";
 import { program, ROOT } from "./programs.ts";
 
 export interface Client {
@@ -32,7 +33,9 @@ export function startClient(options: ClientOptions): Client {
   const script = `${limit}exec taskset -c ${options.cpus.join(",")} "$@"`;
   const runtime = options.file.endsWith(".ts") ? "bun" : "node";
   const command = [program(runtime), `${ROOT}bench/load/${options.file}`, ...options.parameters.map(String)];
-  const child = spawn("/bin/sh", ["-c", script, "sh", ...command], { detached: true, stdio: ["pipe", "pipe", "pipe"] });
+  const child = endWithUs(
+    spawn("/bin/sh", ["-c", script, "sh", ...command], { detached: true, stdio: ["pipe", "pipe", "pipe"] }),
+  );
   const lines: string[] = [];
   let errors = "";
   let ended = false;

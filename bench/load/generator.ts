@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PlainError } from "../../src/runtime/types.ts";
 import { watchBusy } from "./busy.ts";
+import { endWithUs } from "./children.ts";
 import { h2loadCommand, parseH2load } from "./h2load.ts";
 import { ohaCommand, parseOha } from "./oha.ts";
 import { endedChildrenSeconds } from "./procfs.ts";
@@ -230,10 +231,12 @@ async function runScratched(tool: LoadTool, options: LoadOptions): Promise<LoadR
   const limit = `ulimit -n ${options.connections + DESCRIPTOR_SPARE} 2>/dev/null || ulimit -n "$(ulimit -Hn)"; `;
   const script = `${limit}exec taskset -c ${options.cpus.join(",")} "$@"`;
   // A group of its own: Ctrl-C in the terminal is this program's to handle.
-  const child = spawn("/bin/sh", ["-c", script, "sh", ...command], {
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = endWithUs(
+    spawn("/bin/sh", ["-c", script, "sh", ...command], {
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
   const busy = watchBusy(child.pid === undefined ? [] : [child.pid]);
   const interrupt = () => child.kill("SIGKILL");
   options.signal.addEventListener("abort", interrupt);

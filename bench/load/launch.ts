@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PlainError } from "../../src/runtime/types.ts";
 import { ask } from "./ask.ts";
+import { endWithUs } from "./children.ts";
 import { processTree, startTime } from "./procfs.ts";
 import { ROOT } from "./programs.ts";
 import type { Launch } from "./row-servers.ts";
@@ -91,6 +92,7 @@ export async function launchServer(
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
+  endWithUs(child);
   let output = "";
   const hear = (piece: Buffer) => {
     output = (output + piece.toString("utf8")).slice(-OUTPUT_KEPT_CHARACTERS);

@@ -83,6 +83,22 @@ export function allowedCpus(): number[] {
   return match === null ? [0] : parseCpuList(match[1]);
 }
 
+/** @throws PlainError when a core is named that the machine has not */
+export function checkCpus({ server, generator }: CpuChoice, online: readonly number[]): void {
+  const wrong = [server, ...generator].find((cpu) => !online.includes(cpu));
+  if (wrong === undefined) return;
+  throw new PlainError(`--cpus names core ${wrong}, and this machine has ${online.join(", ")}.`);
+}
+
+/** Cores that run; a process may be bound to others than it has now. */
+function onlineCpus(): number[] {
+  try {
+    return parseCpuList(readFileSync("/sys/devices/system/cpu/online", "latin1"));
+  } catch {
+    return allowedCpus();
+  }
+}
+
 function siblingsOf(cpu: number): number[] {
   try {
     return parseCpuList(readFileSync(`/sys/devices/system/cpu/cpu${cpu}/topology/thread_siblings_list`, "latin1"));
@@ -103,6 +119,7 @@ export function describeMachine(cpus: string | undefined): Machine {
   }
   const allowed = allowedCpus();
   const choice = cpus === undefined ? chooseCpus(allowed, siblingsOf) : parseCpuChoice(cpus);
+  if (cpus !== undefined) checkCpus(choice, onlineCpus());
   const versions: Record<string, string> = { ringcorn: revision() };
   for (const name of Object.keys(programs()) as ProgramName[]) {
     const found = version(name);

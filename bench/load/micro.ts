@@ -4,6 +4,7 @@
 import { spawn } from "node:child_process";
 import type { MicroReport } from "../micro/harness.ts";
 import { resettle } from "../micro/rounds.ts";
+import { endWithUs } from "./children.ts";
 import { programs, ROOT } from "./programs.ts";
 import type { BenchContext, MicroResult } from "./types.ts";
 
@@ -43,6 +44,7 @@ function runFile(context: BenchContext, command: readonly string[]): Promise<{ c
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, NODE_ENV: "production", NO_COLOR: "1" },
     });
+    endWithUs(child);
     let output = "";
     const interrupt = () => child.kill("SIGKILL");
     context.signal.addEventListener("abort", interrupt);

@@ -5,6 +5,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PlainError } from "../../src/runtime/types.ts";
+import { oneAtATime } from "./alone.ts";
 import { cacheDirectory, digest } from "./cache.ts";
 import { ROOT } from "./programs.ts";
 
@@ -55,10 +56,18 @@ export function lastLine(text: string): string {
   return (said.at(-1) ?? "it said nothing").slice(0, 200);
 }
 
-function run(command: string, args: readonly string[], cwd: string): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    execFile(command, args, { cwd, timeout: INSTALL_TIMEOUT_MS, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
-      resolve(error === null ? undefined : lastLine(`${stdout}\n${stderr || error.message}`));
+/** @throws PlainError when it was given up: that is no reason why something could not be installed */
+function run(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const limits = { cwd, timeout: INSTALL_TIMEOUT_MS, maxBuffer: 2 ** 26, signal };
+  return new Promise((resolve, reject) => {
+    execFile(command, args, limits, (error, stdout, stderr) => {
+      if (signal?.aborted) reject(new PlainError("The installation was interrupted."));
+      else resolve(error === null ? undefined : lastLine(`${stdout}\n${stderr || error.message}`));
     });
   });
 }
@@ -92,9 +101,20 @@ async function provision(
   name: string,
   version: string,
   progress: (line: string) => void,
-  { packages, nameOf, prepare, install }: Installation,
+  installation: Installation,
 ): Promise<Bare> {
   const directory = join(cacheDirectory(), `${name}-${digest(version)}`);
+  mkdirSync(cacheDirectory(), { recursive: true });
+  const waiting = () => progress(`Another run installs the ${name} peers: waiting for it ...`);
+  return oneAtATime(`${directory}.lock`, waiting, () => provisionInto(directory, name, progress, installation));
+}
+
+async function provisionInto(
+  directory: string,
+  name: string,
+  progress: (line: string) => void,
+  { packages, nameOf, prepare, install }: Installation,
+): Promise<Bare> {
   const outcome = join(directory, OUTCOME);
   let wanted = packages;
   if (existsSync(outcome)) {
@@ -120,7 +140,7 @@ let web: Promise<Bare> | undefined;
  * A virtual environment with the Python servers and frameworks. `BENCH_PYTHON` names the interpreter (python3).
  * @throws PlainError when there is no Python, or it makes no virtual environment
  */
-export async function providePython(progress: (line: string) => void): Promise<Provision> {
+export async function providePython(progress: (line: string) => void, signal?: AbortSignal): Promise<Provision> {
   const text = readFileSync(REQUIREMENTS, "utf8");
   const interpreter = process.env.BENCH_PYTHON ?? "python3";
   const programIn = (directory: string) => join(directory, "venv/bin/python");
@@ -128,11 +148,16 @@ export async function providePython(progress: (line: string) => void): Promise<P
     packages: requirementLines(text),
     nameOf: packageOf,
     async prepare(directory) {
-      const problem = await run(interpreter, ["-m", "venv", join(directory, "venv")], ROOT);
+      const problem = await run(interpreter, ["-m", "venv", join(directory, "venv")], ROOT, signal);
       if (problem !== undefined) throw new PlainError(`${interpreter} made no virtual environment: ${problem}`);
     },
     install: (directory, some) =>
-      run(programIn(directory), ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...some], directory),
+      run(
+        programIn(directory),
+        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...some],
+        directory,
+        signal,
+      ),
   });
   const found = await python;
   const version = execFileSync(programIn(found.directory), ["--version"], { encoding: "utf8" })
@@ -143,7 +168,7 @@ export async function providePython(progress: (line: string) => void): Promise<P
 }
 
 /** The frameworks of the web rows, with the programs that use them beside their node_modules. */
-export async function provideWeb(progress: (line: string) => void): Promise<Provision> {
+export async function provideWeb(progress: (line: string) => void, signal?: AbortSignal): Promise<Provision> {
   const text = readFileSync(MANIFEST, "utf8");
   const { name, type, dependencies } = JSON.parse(text) as Record<string, Record<string, string>>;
   web ??= provision("web", text, progress, {
@@ -153,7 +178,12 @@ export async function provideWeb(progress: (line: string) => void): Promise<Prov
       writeFileSync(join(directory, "package.json"), JSON.stringify({ name, type, private: true }));
     },
     install: (directory, some) =>
-      run("npm", ["install", "--no-audit", "--no-fund", "--save-exact", "--prefix", directory, ...some], directory),
+      run(
+        "npm",
+        ["install", "--no-audit", "--no-fund", "--save-exact", "--prefix", directory, ...some],
+        directory,
+        signal,
+      ),
   });
   const found = await web;
   cpSync(WEB_PEERS, found.directory, { recursive: true });

@@ -32,6 +32,8 @@ export function serversOf(workload: Workload, selection: Selection): RowServer[]
   );
 }
 
-export function provide({ app }: Workload, progress: (line: string) => void): Promise<Provision> {
-  return app === "web" || app === "socket" ? provideWeb(progress) : providePython(progress);
+/** @param signal gives the installation up */
+export function provide({ app }: Workload, progress: (line: string) => void, signal?: AbortSignal): Promise<Provision> {
+  const install = app === "web" || app === "socket" ? provideWeb : providePython;
+  return install(progress, signal);
 }

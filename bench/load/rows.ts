@@ -333,7 +333,8 @@ export async function runRow(context: BenchContext, workload: Workload, cores: n
   const wanted = serversOf(workload, context.selection);
   if (!wanted.some((server) => !server.ours) && context.selection.names === undefined)
     return skip("no peer is wanted.");
-  const provision = await provide(workload, context.progress);
+  if (wanted.length === 0) return skip("none of the servers that are named serves it.");
+  const provision = await provide(workload, context.progress, context.signal);
   // What that took is no turn's time.
   context.plan.drop("");
   Object.assign(machine.versions, provision.versions);

@@ -3,6 +3,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { PlainError } from "../../src/runtime/types.ts";
+import { endWithUs } from "./children.ts";
 import { type ProgramName, program, programs, ROOT } from "./programs.ts";
 import type { ServerSpec } from "./types.ts";
 
@@ -111,6 +112,7 @@ export async function startServer(spec: ServerSpec, options: StartOptions): Prom
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
+  endWithUs(child);
   let output = "";
   const address = await new Promise<{ host: string; port: number } | undefined>((resolve) => {
     const timer = setTimeout(() => resolve(undefined), START_TIMEOUT_MS);

@@ -93,7 +93,7 @@ async function step(context: BenchContext, turn: Turn): Promise<void> {
 
 export async function runSocketIdle(context: BenchContext, suite: SocketIdleSuite): Promise<void> {
   const workload = SOCKET_IDLE_SUITES[suite];
-  const provision = await provide(workload, context.progress);
+  const provision = await provide(workload, context.progress, context.signal);
   context.plan.drop("");
   Object.assign(context.machine.versions, provision.versions);
   const servers = present(context, serversOf(workload, context.selection), provision);

@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { PlainError } from "../../src/runtime/types.ts";
 import { watchBusy } from "./busy.ts";
+import { endWithUs } from "./children.ts";
 import { percentileUs } from "./latencies.ts";
 import { endedChildrenSeconds } from "./procfs.ts";
 import { program, ROOT } from "./programs.ts";
@@ -87,6 +88,7 @@ class Generator {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
     });
+    endWithUs(this.child);
     this.child.stderr!.on("data", (piece: Buffer) => {
       this.#errors += piece.toString("utf8");
     });
