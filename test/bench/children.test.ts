@@ -38,9 +38,10 @@ for (const [signal, status] of [
       createInterface({ input: child.stdout }).once("line", (line) => resolve(Number(line)));
     });
     assert.notEqual(state(pid), "gone");
-    const ended = new Promise((resolve) => child.once("close", resolve));
+    // Deno tells of a status above 128 as of the signal that it stands for.
+    const ended = new Promise<unknown>((resolve) => child.once("close", (code, by) => resolve(code ?? by)));
     child.kill(signal);
-    assert.equal(await ended, status);
+    assert.ok([status, signal].includes((await ended) as never));
     const until = performance.now() + GUARD_MS;
     // Its new parent has to take notice of its end.
     while (!["gone", "Z"].includes(state(pid)) && performance.now() < until) {
