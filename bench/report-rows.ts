@@ -65,7 +65,7 @@ export function paceLegend(parts: readonly string[]): string[] {
         ]
       : []),
   ];
-  return lines.length === 0 ? [] : [`${lines.join(". ")}.`.replace(/^./, (first) => first.toUpperCase())];
+  return lines.length === 0 ? [] : [lines.map((line) => `${line[0].toUpperCase()}${line.slice(1)}.`).join(" ")];
 }
 
 /** What the latencies of the generators that were used leave out. */

@@ -234,6 +234,7 @@ async function runSuites(context: BenchContext, names: readonly string[], keepDo
   for (const name of names) {
     if (context.signal.aborted) return;
     if (name in BEFORE && context.servers.length === 0 && !name.startsWith("micro/")) {
+      context.result.notes.push(`${name} was left out: none of the servers that are named serves it.`);
       end(name);
       continue;
     }

@@ -13,6 +13,12 @@ const REQUIREMENTS = join(ROOT, "bench/peers/requirements-python.txt");
 const MANIFEST = join(ROOT, "bench/peers/package.json");
 const WEB_PEERS = join(ROOT, "bench/peers/web");
 const INSTALL_TIMEOUT_MS = 300_000;
+/** One retry: who has no network need not wait for minutes to be told. */
+const PIP_FLAGS = ["--quiet", "--disable-pip-version-check", "--retries", "1", "--timeout", "30"];
+const NPM_FLAGS = [
+  ...["--no-audit", "--no-fund", "--save-exact"],
+  ...["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"],
+];
 /** Written when an installation has ended: which packages failed, and why. */
 const OUTCOME = "outcome.json";
 
@@ -56,33 +62,50 @@ export function lastLine(text: string): string {
   return (said.at(-1) ?? "it said nothing").slice(0, 200);
 }
 
+export interface Failure {
+  readonly reason: string;
+  /** The registry could not be reached: no other package will be had either. */
+  readonly unreachable: boolean;
+}
+
+/** npm's codes, and what pip says of its retries. */
+const UNREACHABLE =
+  /\b(?:EAI_AGAIN|ENOTFOUND|ENETUNREACH|EHOSTUNREACH|ECONNREFUSED|ETIMEDOUT)\b|NewConnectionError|NameResolutionError|ConnectTimeoutError/;
+
+/** What an installer's output says of why it failed. */
+export function failureOf(output: string): Failure {
+  const unreachable = UNREACHABLE.test(output);
+  return { reason: `${unreachable ? "the registry could not be reached: " : ""}${lastLine(output)}`, unreachable };
+}
+
 /** @throws PlainError when it was given up: that is no reason why something could not be installed */
 function run(
   command: string,
   args: readonly string[],
   cwd: string,
   signal: AbortSignal | undefined,
-): Promise<string | undefined> {
+): Promise<Failure | undefined> {
   const limits = { cwd, timeout: INSTALL_TIMEOUT_MS, maxBuffer: 2 ** 26, signal };
   return new Promise((resolve, reject) => {
     execFile(command, args, limits, (error, stdout, stderr) => {
       if (signal?.aborted) reject(new PlainError("The installation was interrupted."));
-      else resolve(error === null ? undefined : lastLine(`${stdout}\n${stderr || error.message}`));
+      else resolve(error === null ? undefined : failureOf(`${stdout}\n${stderr || error.message}`));
     });
   });
 }
 
 /** All at once, which is quick; one by one when that fails, so that one package doesn't cost the others. */
-async function installEach(
+export async function installEach(
   packages: readonly string[],
   nameOf: (item: string) => string,
-  install: (some: readonly string[]) => Promise<string | undefined>,
+  install: (some: readonly string[]) => Promise<Failure | undefined>,
 ): Promise<Record<string, string>> {
   if ((await install(packages)) === undefined) return {};
   const failed: Record<string, string> = {};
+  let last: Failure | undefined;
   for (const each of packages) {
-    const reason = await install([each]);
-    if (reason !== undefined) failed[nameOf(each)] = reason;
+    if (!last?.unreachable) last = await install([each]);
+    if (last !== undefined) failed[nameOf(each)] = last.reason;
   }
   return failed;
 }
@@ -93,7 +116,7 @@ interface Installation {
   nameOf(item: string): string;
   prepare(directory: string): Promise<void>;
   /** @returns why it failed */
-  install(directory: string, some: readonly string[]): Promise<string | undefined>;
+  install(directory: string, some: readonly string[]): Promise<Failure | undefined>;
 }
 
 /** What failed before is tried again, since it may have been the network; the rest stays as it is. */
@@ -149,15 +172,10 @@ export async function providePython(progress: (line: string) => void, signal?: A
     nameOf: packageOf,
     async prepare(directory) {
       const problem = await run(interpreter, ["-m", "venv", join(directory, "venv")], ROOT, signal);
-      if (problem !== undefined) throw new PlainError(`${interpreter} made no virtual environment: ${problem}`);
+      if (problem !== undefined) throw new PlainError(`${interpreter} made no virtual environment: ${problem.reason}`);
     },
     install: (directory, some) =>
-      run(
-        programIn(directory),
-        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...some],
-        directory,
-        signal,
-      ),
+      run(programIn(directory), ["-m", "pip", "install", ...PIP_FLAGS, ...some], directory, signal),
   });
   const found = await python;
   const version = execFileSync(programIn(found.directory), ["--version"], { encoding: "utf8" })
@@ -178,12 +196,7 @@ export async function provideWeb(progress: (line: string) => void, signal?: Abor
       writeFileSync(join(directory, "package.json"), JSON.stringify({ name, type, private: true }));
     },
     install: (directory, some) =>
-      run(
-        "npm",
-        ["install", "--no-audit", "--no-fund", "--save-exact", "--prefix", directory, ...some],
-        directory,
-        signal,
-      ),
+      run("npm", ["install", ...NPM_FLAGS, "--prefix", directory, ...some], directory, signal),
   });
   const found = await web;
   cpSync(WEB_PEERS, found.directory, { recursive: true });

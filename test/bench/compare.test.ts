@@ -8,7 +8,7 @@ import { changes, differentConditions, isWide, renderDifference } from "../../be
 import { outcomes } from "../../bench/goals.ts";
 import { PYTHON_GOALS } from "../../bench/goals-python.ts";
 import { spread } from "../../bench/load/stats.ts";
-import type { BenchResult, HttpSample, IdleSample } from "../../bench/load/types.ts";
+import type { BenchResult, HttpSample, IdleSample, MemorySample, SocketIdleSample } from "../../bench/load/types.ts";
 import { listOf, settingsFrom } from "../../bench/options.ts";
 import { renderReport } from "../../bench/report.ts";
 import { judge, judgeAll, mergeRatios, ratiosOf, resolution } from "../../bench/verdict.ts";
@@ -56,7 +56,7 @@ test("a change is clear only when the quartiles lie apart", () => {
 
 test("less processor time and less memory are better", () => {
   const cheaper = rates(100, 100, 100).map((sample) => ({ ...sample, serverCpuSeconds: 0.45 }));
-  const idle = (rssPerConnection: number) => [{ rssPerConnection }] as unknown as IdleSample[];
+  const idle = (rssPerConnection: number) => Array(3).fill({ rssPerConnection }) as IdleSample[];
   const before = result({ a: suite({ x: rates(100, 100, 100) }) }, { idle: { x: idle(2000) } });
   const after = result({ a: suite({ x: cheaper }) }, { idle: { x: idle(3000) } });
   const text = renderDifference(before, after);
@@ -82,6 +82,62 @@ test("micro rows are compared by time and by what they allocate; a throttled one
   ]);
   assert.match(renderDifference(at(row(100, 0)), at(row(100, 48))), /0\.0 +\| 48\.0 +\| from nothing +\| worse/);
   assert.deepEqual(said(at(row(100, 0)), at(row(100, 0))), [["ns", false]]);
+});
+
+test("one round is neither better nor worse than another: each differs from the next", () => {
+  const text = renderDifference(result({ a: suite({ x: rates(100) }) }), result({ a: suite({ x: rates(150) }) }));
+  assert.match(text, /requests\/s +\| 100 +\| 150 +\| \+50\.0 % +\| too few rounds/);
+  const [two] = changes(result({ a: suite({ x: rates(1, 1, 1) }) }), result({ a: suite({ x: rates(2, 2) }) }));
+  assert.deepEqual([two.clear, two.few], [false, true]);
+});
+
+test("a tail that has grown is told beside the rate", () => {
+  const slow = rates(100, 100, 100).map((sample) => ({ ...sample, p99Us: 5_000 }));
+  const before = result({ a: suite({ x: rates(100, 100, 100) }) });
+  assert.match(
+    renderDifference(before, result({ a: suite({ x: slow }) })),
+    /p99 µs +\| 1,000 +\| 5,000 +\| .* \| worse/,
+  );
+});
+
+test("transfers are compared each with its own kind, and idle WebSockets with and without compression", () => {
+  const memory = (upload: number, download: number) => ({
+    x: [
+      { transfer: "upload", growthBytes: upload } as MemorySample,
+      { transfer: "download", growthBytes: download } as MemorySample,
+    ],
+  });
+  const sockets = (plain: number, deflated: number) => ({
+    x: [
+      { compressed: false, rssPerConnection: plain } as SocketIdleSample,
+      { compressed: true, rssPerConnection: deflated } as SocketIdleSample,
+    ],
+  });
+  const before = result({}, { memory: memory(10, 100), idleSockets: sockets(1000, 3000) });
+  const after = result({}, { memory: memory(100, 10), idleSockets: sockets(1000, 6000) });
+  assert.deepEqual(
+    changes(before, after).map(({ suite: row, ratio }) => [row, ratio]),
+    [
+      ["memory, upload", 10],
+      ["memory, download", 0.1],
+      ["idle WebSockets", 1],
+      ["idle WebSockets, compressed", 2],
+    ],
+  );
+});
+
+test("what an allocation's count leaves open is no change", () => {
+  const at = (allocatedBytes: number) =>
+    result({}, { micro: [{ suite: "p", runtime: "bun", name: "n", p25Ns: 1, p50Ns: 1, p75Ns: 1, allocatedBytes }] });
+  const clear = (one: number, other: number) => changes(at(one), at(other)).at(-1)!.clear;
+  assert.deepEqual([clear(100, 105), clear(100, 95), clear(100, 120)], [false, false, true]);
+});
+
+test("what is gone, and what is new, is named", () => {
+  const before = result({ a: suite({ x: rates(1, 1, 1), uvicorn: rates(1) }) });
+  const after = result({ a: suite({ x: rates(1, 1, 1) }), b: suite({ x: rates(2) }) });
+  const text = renderDifference(before, after);
+  assert.match(text, /- measured only before: a uvicorn\n- measured only now: b x\n\n\|/);
 });
 
 test("what only one run measured is in no difference", () => {

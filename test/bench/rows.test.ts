@@ -7,7 +7,14 @@ import { cacheDirectory } from "../../bench/load/cache.ts";
 import { loadCommand, parseWrkFigures } from "../../bench/load/generator.ts";
 import { layoutFor } from "../../bench/load/machine.ts";
 import { durationText, newPlan } from "../../bench/load/progress.ts";
-import { lastLine, packageOf, pinnedVersions, requirementLines } from "../../bench/load/provision.ts";
+import {
+  failureOf,
+  installEach,
+  lastLine,
+  packageOf,
+  pinnedVersions,
+  requirementLines,
+} from "../../bench/load/provision.ts";
 import { ROW_SERVERS, serversOf } from "../../bench/load/row-groups.ts";
 import { isNamed, parseVariant, splitsFor, splitText } from "../../bench/load/row-servers.ts";
 import { rowName } from "../../bench/load/rows.ts";
@@ -229,6 +236,40 @@ test("an installer's reason is the last thing it said", () => {
     lastLine("npm error 404 Not Found\nnpm error A complete log of this run can be found in: /x"),
     "404 Not Found",
   );
+});
+
+for (const [who, output, unreachable] of [
+  ["npm", "npm error code EAI_AGAIN\nnpm error request to https://r/x failed, reason: getaddrinfo EAI_AGAIN r\n", true],
+  [
+    "pip",
+    "WARNING: Retrying after connection broken by 'NewConnectionError('x')'\nERROR: No matching distribution\n",
+    true,
+  ],
+  ["pip", "ERROR: No matching distribution found for uwsgi==9\n", false],
+  ["npm", "npm error code E404\nnpm error 404 Not Found\n", false],
+] as const) {
+  test(`${who}'s output ${unreachable ? "of a registry out of reach" : `"${lastLine(output)}"`} is known for what it is`, () => {
+    const failure = failureOf(output);
+    assert.equal(failure.unreachable, unreachable);
+    assert.equal(failure.reason.startsWith("the registry could not be reached: "), unreachable);
+  });
+}
+
+test("packages are tried one by one after a failure, so that one does not cost the others", async () => {
+  const tried: string[] = [];
+  const install = (some: readonly string[]) => {
+    tried.push(some.join("+"));
+    return Promise.resolve(some.includes("b") ? { reason: "no", unreachable: false } : undefined);
+  };
+  assert.deepEqual(await installEach(["a", "b", "c"], (name) => name, install), { b: "no" });
+  assert.deepEqual(tried, ["a+b+c", "a", "b", "c"]);
+});
+
+test("without a network each package is told to be missing, and no more than one is tried by itself", async () => {
+  let tries = 0;
+  const install = () => Promise.resolve(tries++ >= 0 ? { reason: "away", unreachable: true } : undefined);
+  assert.deepEqual(await installEach(["a", "b", "c"], (name) => name, install), { a: "away", b: "away", c: "away" });
+  assert.equal(tries, 2);
 });
 
 for (const [seconds, text] of [
