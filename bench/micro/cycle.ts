@@ -29,7 +29,8 @@ class NullSocket implements Socket {
     return 0;
   }
   expect(): void {}
-
+  awaitLittle(): void {}
+  handOver(): void {}
   pause(): void {}
   resume(): void {}
   shutdown(): void {}

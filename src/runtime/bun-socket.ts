@@ -131,6 +131,13 @@ export class BunConnection implements Socket {
   /** Bun reads half a megabyte at once. */
   expect(): void {}
 
+  /** Nor does waiting pin memory. */
+  awaitLittle(): void {}
+
+  handOver(handler: SocketHandler): void {
+    this.handler = handler;
+  }
+
   pause(): void {
     if (this.closed) return;
     this.raw.pause();

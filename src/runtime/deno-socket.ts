@@ -1,58 +1,17 @@
 /**
- * One accepted connection on Deno.
+ * One accepted connection on Deno: its writing and its end; deno-reading.ts has the reading.
  *
- * Reading: a read is pending whenever the connection is not paused. It pins its buffer, so an idle connection waits with
- * a small one, which is filled again and again. An array that a read fills whole is given away, and the next one is
- * larger.
  * Writing: the caller's own array (`writeOwned`) or a copy is in flight until Deno's promise settles; meanwhile another
  * buffer takes what is offered next.
  */
 import type { DenoAddress, DenoConnection } from "./deno-api.ts";
-import { BufferPool, LARGE_BUFFER_BYTES } from "./deno-buffers.ts";
-import { readInto, resourceOf, writeFrom } from "./deno-io.ts";
+import { LARGE_BUFFER_BYTES } from "./deno-buffers.ts";
+import { closeOf, handleOf, shutdownOf, writeFrom } from "./deno-io.ts";
+import { DenoReading, POOL } from "./deno-reading.ts";
 import type { ArrayOwner, Socket, SocketAddress, SocketHandler } from "./types.ts";
-
-/** What an idle connection's pending read pins. A request's head fits. */
-const IDLE_READ_BYTES = 2 * 1024;
-/** Behind a read that filled its array the next one may take so many times as much ... */
-const READ_GROWTH = 8;
-/** ... up to this: what applications drop lies about until the next collection, so pieces stay small. */
-const LARGE_READ_BYTES = 64 * 1024;
-
-/**
- * So many connections may wait in an array of the size that was announced to them: it costs a peer 2 KB to announce 64.
- * The others' arrays grow with what arrives.
- */
-const MOST_EXPECTING = 64;
-let expecting = 0;
 
 /** The most that is borrowed at once: whether a slow client takes anything is seen only between such pieces. */
 const BORROWED_BYTES = 128 * 1024;
-
-/**
- * A read that is asked for before the answer has left finds nothing and takes the long way round by the poll. So it is
- * asked for behind the answer, or after this many rounds of microtasks in which nothing arrived anywhere.
- */
-const ANSWER_ROUNDS = 16;
-
-/** Connections that may wait for their answer before the next read is asked for. */
-let answering: DenoSocket[] = [];
-let rounds = 0;
-
-function answerLater(socket: DenoSocket): void {
-  rounds = 0;
-  if (answering.push(socket) === 1) queueMicrotask(countRound);
-}
-
-function countRound(): void {
-  if (++rounds < ANSWER_ROUNDS) {
-    queueMicrotask(countRound);
-    return;
-  }
-  const sockets = answering;
-  answering = [];
-  for (let i = 0; i < sockets.length; i++) sockets[i]!.readOn();
-}
 
 /** What the connections of a listener share. */
 export interface ConnectionContext {
@@ -62,38 +21,12 @@ export interface ConnectionContext {
   readonly path: string | undefined;
 }
 
-const POOL = new BufferPool();
-
-// The phases of reading.
-/** No read is pending: paused, or at the end. */
-const AT_REST = 0;
-/** The next read is asked for behind the answer. */
-const ANSWERING = 1;
-/** A read is pending. */
-const READING = 2;
-
-export class DenoSocket implements Socket {
-  private readonly raw: DenoConnection;
-  private readonly resource: number;
+export class DenoSocket extends DenoReading implements Socket {
+  /** Deno's object, until both addresses are known: it is larger than this one. */
+  private raw: DenoConnection | undefined;
   private readonly context: ConnectionContext;
-  private readonly handler: SocketHandler;
-  private readonly onRead = (count: number | null) => this.arrived(count);
-  private readonly onWritten = (count: number) => this.written(count);
-  private readonly onFailed = (error: unknown) => this.release(error);
-
-  private paused = false;
-  private reading = AT_REST;
-  private buffer: Uint8Array = new Uint8Array(IDLE_READ_BYTES);
-  /** What the handler has said is still to come. */
-  private expected = 0;
-  /** The pending read asks for so much, into a buffer of the pool; 0: it fills a buffer of its own. */
-  private asked = 0;
-  /** The peer's FIN has been read. */
-  private ended = false;
-  /** No call to the handler but `onClose` after this. */
-  private closed = false;
-  /** `raw` is closed; `onClose` has been called or is about to be. */
-  private released = false;
+  private handler: SocketHandler;
+  private readonly onWritten = (result: unknown) => this.writeDone(result);
   private shutDown = false;
   /** FIN has been sent, or is being. */
   private endSent = false;
@@ -117,8 +50,8 @@ export class DenoSocket implements Socket {
   private localAddress: SocketAddress | undefined = undefined;
 
   private constructor(raw: DenoConnection, context: ConnectionContext) {
+    super(handleOf(raw));
     this.raw = raw;
-    this.resource = resourceOf(raw);
     this.context = context;
     this.handler = context.accept(this);
   }
@@ -129,7 +62,7 @@ export class DenoSocket implements Socket {
       if (!socket.paused) socket.read();
     } catch (error) {
       context.onError(error);
-      closeRaw(raw);
+      closeOf(raw);
     }
   }
 
@@ -167,17 +100,8 @@ export class DenoSocket implements Socket {
     return taken;
   }
 
-  expect(count: number): void {
-    this.expected = count;
-  }
-
-  pause(): void {
-    this.paused = true;
-  }
-
-  resume(): void {
-    this.paused = false;
-    if (this.reading === AT_REST && !this.ended && !this.released) this.read();
+  handOver(handler: SocketHandler): void {
+    this.handler = handler;
   }
 
   shutdown(): void {
@@ -198,95 +122,31 @@ export class DenoSocket implements Socket {
   }
 
   get remote(): SocketAddress {
-    this.remoteAddress ??= address(this.raw.remoteAddr, undefined);
-    return this.remoteAddress;
+    if (this.remoteAddress === undefined) this.readAddresses();
+    return this.remoteAddress!;
   }
 
   get local(): SocketAddress {
-    this.localAddress ??= address(this.raw.localAddr, this.context.path);
-    return this.localAddress;
+    if (this.localAddress === undefined) this.readAddresses();
+    return this.localAddress!;
   }
 
-  /** The answer has left, or is late: the next read is due unless it has been asked for. */
-  readOn(): void {
-    if (this.reading !== ANSWERING) return;
-    this.reading = AT_REST;
-    if (!this.paused && !this.closed) this.read();
+  private readAddresses(): void {
+    const { remoteAddr, localAddr } = this.raw!;
+    this.raw = undefined;
+    this.remoteAddress = address(remoteAddr, undefined);
+    this.localAddress = usualAddress(address(localAddr, this.context.path));
   }
 
-  private read(): void {
-    this.reading = READING;
-    const into = this.asked > 0 ? this.buffer.subarray(0, this.asked) : this.buffer;
-    readInto(this.raw, this.resource, into).then(this.onRead, this.onFailed);
-  }
-
-  private arrived(count: number | null): void {
-    this.reading = AT_REST;
-    if (this.closed) return;
-    if (count === null || count === 0) {
-      this.expectNothing();
-      this.atEnd();
-      return;
-    }
-    this.reading = ANSWERING;
-    this.expected = 0;
-    const { buffer, asked } = this;
-    if (asked > 0) {
-      this.arrivedAsExpected(buffer, count);
-      if (count < asked) answerLater(this);
-      else this.readOn();
-    } else if (count === buffer.length) {
-      // It belongs to the handler from here on.
-      this.deliver(buffer, count);
-      this.prepare(Math.min(count * READ_GROWTH, LARGE_READ_BYTES));
-      this.readOn();
-    } else {
-      if (buffer.length === IDLE_READ_BYTES) this.deliver(buffer, count);
-      else this.deliverPart(buffer, count);
-      answerLater(this);
-    }
-  }
-
-  /** The buffer is the pool's, and longer than what it asked for: the handler keeps nothing of it. */
-  private arrivedAsExpected(buffer: Uint8Array, count: number): void {
-    this.expectNothing();
-    this.deliver(buffer, count);
-    POOL.give(buffer);
-    this.prepare(IDLE_READ_BYTES);
-  }
-
-  /** The next read takes all that is expected; when nothing is, `length` bytes. */
-  private prepare(length: number): void {
-    if (this.expected > IDLE_READ_BYTES && expecting < MOST_EXPECTING && !this.released) {
-      expecting += 1;
-      this.asked = Math.min(this.expected, LARGE_READ_BYTES - 1);
-      this.buffer = POOL.take(this.asked + 1);
-    } else this.buffer = new Uint8Array(length);
-  }
-
-  private expectNothing(): void {
-    if (this.asked === 0) return;
-    expecting -= 1;
-    this.asked = 0;
-  }
-
-  /** The last bytes for now in a large array: the wait may be long, so that it pins a small one. */
-  private deliverPart(buffer: Uint8Array, count: number): void {
-    this.buffer = new Uint8Array(IDLE_READ_BYTES);
-    if (count < buffer.length / 2) this.deliver(buffer, count);
-    else this.deliver(buffer.subarray(0, count), count);
-  }
-
-  private deliver(buffer: Uint8Array, count: number): void {
+  protected deliver(chunk: Uint8Array, length: number): void {
     try {
-      this.handler.onData(buffer, count);
+      this.handler.onData(chunk, length);
     } catch (error) {
       this.failed(error);
     }
   }
 
-  private atEnd(): void {
-    this.ended = true;
+  protected atEnd(): void {
     if (this.endSent) {
       this.release(undefined);
       return;
@@ -324,9 +184,16 @@ export class DenoSocket implements Socket {
       return;
     }
     this.flight = flight;
-    this.flightStart = start;
-    this.flightEnd = end;
-    writeFrom(this.raw, this.resource, flight.subarray(start, end)).then(this.onWritten, this.onFailed);
+    // As integers: a number that may be another one is an object of its own to V8, in each connection.
+    this.flightStart = start | 0;
+    this.flightEnd = end | 0;
+    writeFrom(this.handle, flight.subarray(start, end)).then(this.onWritten, this.onWritten);
+  }
+
+  /** @param result the count, or an error */
+  private writeDone(result: unknown): void {
+    if (typeof result === "number") this.written(result);
+    else this.release(result);
   }
 
   private written(count: number): void {
@@ -383,16 +250,16 @@ export class DenoSocket implements Socket {
     const sent = () => {
       if (this.ended) this.release(undefined);
     };
-    this.raw.closeWrite().then(sent, this.onFailed);
+    shutdownOf(this.handle).then(sent, (error) => this.release(error));
   }
 
   /** Lets Deno's connection go and says so, once. */
-  private release(error: unknown): void {
+  protected release(error: unknown): void {
     if (this.released) return;
     this.released = true;
     this.closed = true;
-    this.expectNothing();
-    closeRaw(this.raw);
+    closeOf(this.handle);
+    this.stopReading();
     const cause = error === undefined || error instanceof Error ? error : new Error(String(error));
     // Never from within the handler's own call of close() or reset().
     queueMicrotask(() => {
@@ -411,14 +278,6 @@ export class DenoSocket implements Socket {
   }
 }
 
-function closeRaw(raw: DenoConnection): void {
-  try {
-    raw.close();
-  } catch {
-    // Deno has closed it itself.
-  }
-}
-
 function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
   to.set(start === 0 && end === from.length ? from : from.subarray(start, end), at);
 }
@@ -426,4 +285,12 @@ function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: 
 function address(of: DenoAddress, path: string | undefined): SocketAddress {
   if (of.transport === "tcp") return { host: of.hostname, port: of.port };
   return { host: path ?? "", port: 0 };
+}
+
+/** Most connections of a server have the same address on its side: they share one object. */
+let usual: SocketAddress = { host: "", port: 0 };
+
+function usualAddress(found: SocketAddress): SocketAddress {
+  if (found.host !== usual.host || found.port !== usual.port) usual = found;
+  return usual;
 }

@@ -37,6 +37,13 @@ export interface Socket {
   borrow(bytes: Uint8Array, start: number, end: number): number;
   /** Told within `onData`: so many bytes more belong to what has begun. Where reads have a size, the next one fits. */
   expect(count: number): void;
+  /**
+   * Told within `onData`: the next bytes may be long in coming, and few. Where waiting pins memory, it pins less; more than
+   * a few bytes then take two reads.
+   */
+  awaitLittle(): void;
+  /** From now on another handler is told. */
+  handOver(handler: SocketHandler): void;
   /** Stops reading. At most what the runtime had already read may still be delivered after it. */
   pause(): void;
   resume(): void;

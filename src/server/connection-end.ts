@@ -22,7 +22,7 @@ export const FINISHING = 1;
 /** FIN is sent; the peer's is awaited, within limits. */
 export const LINGERING = 2;
 export const CLOSED = 3;
-/** The socket is another connection's: what it says is passed on. */
+/** The socket is another connection's. */
 export const UPGRADED = 4;
 
 /** What the read deadline is for. */

@@ -44,8 +44,6 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   /** The input can't be understood any further. */
   #inputDead = false;
   #pumping = false;
-  /** Whom the socket belongs to, when this connection has become one of another protocol. */
-  #successor: SocketHandler | null = null;
 
   constructor(context: ServerContext, socket: Socket) {
     super(context, socket);
@@ -114,8 +112,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
 
   onData(chunk: Uint8Array, length: number): void {
     if (this.phase !== OPEN) {
-      if (this.phase === UPGRADED) this.#successor!.onData(chunk, length);
-      else this.drop(length);
+      this.drop(length);
       return;
     }
     const { intake } = this.exchange ?? this.borrow();
@@ -132,8 +129,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
 
   onDrain(): void {
     this.writeDeadline = 0;
-    if (this.phase === UPGRADED) this.#successor!.onDrain();
-    else if (this.exchange?.outlet.onDrain() === false) this.stuck();
+    if (this.exchange?.outlet.onDrain() === false) this.stuck();
     else if (this.phase === FINISHING) this.linger();
     else if (this.#hasInput() && !this.#mayNotParse()) this.context.gathering.wake(this);
     else this.#settle();
@@ -143,11 +139,9 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     this.peerEnded = true;
     if (this.phase === LINGERING) this.close();
     else if (this.phase === OPEN) this.#inputEnded();
-    else if (this.phase === UPGRADED) this.#successor!.onEnd();
   }
 
   onEndUnread(unreadBytes: number): void {
-    if (this.phase === UPGRADED) this.#successor!.onEndUnread(unreadBytes);
     const cycle = this.#cycle;
     if (this.#bodyDone) cycle?.disconnect();
     if (cycle === null || this.#bodyDone || unreadBytes < 0) return;
@@ -156,7 +150,6 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   }
 
   onClose(error: Error | undefined): void {
-    if (this.phase === UPGRADED) this.#successor!.onClose(error);
     if (this.phase === CLOSED || this.phase === UPGRADED) return;
     this.phase = CLOSED;
     if (error !== undefined) this.context.logger.trace(`connection lost: ${error.message}`);
@@ -288,7 +281,8 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     } else {
       this.phase = UPGRADED;
       this.exchange = null;
-      this.#successor = outcome;
+      socket.handOver(outcome);
+      socket.awaitLittle();
       context.closed(this);
       outcome.start(takeEarly(exchange));
     }

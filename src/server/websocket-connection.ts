@@ -32,6 +32,8 @@ const PONGS_PER_TURN = 16;
 /** Messages up to here are copied: a view would keep the whole chunk that they came in. */
 const COPY_BYTES = 4 * 1024;
 const PING_BYTES = 4;
+/** Behind such a silence a message is a rare one: the next may be as long in coming. */
+const RARE_MS = 1000;
 
 /** The chunk that the decoder reads: the runtime's, valid during one call; this connection's alone; the application's too. */
 const CHUNK_BORROWED = 0;
@@ -57,6 +59,11 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
   #pings = 0;
   /** The last ping's payload, where there were too many to answer each. */
   #owed: Uint8Array | null = null;
+  /** Nothing has come yet behind the handshake. */
+  #fresh = true;
+  /** The message that is being received, or was last, came after a silence. */
+  #rare = false;
+  /** 0: never. */
   readonly #endsAt: number;
 
   /** @param exchange of the connection that this one goes on with, with answers to earlier requests perhaps */
@@ -72,7 +79,7 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     this.queueBytes = options.wsQueueBytes;
     this.queueMessages = options.wsQueueMessages;
     this.#heardAt = now;
-    this.#endsAt = options.wsLifetimeMs > 0 ? now + options.wsLifetimeMs : Number.POSITIVE_INFINITY;
+    this.#endsAt = options.wsLifetimeMs > 0 ? now + options.wsLifetimeMs : 0;
     if (options.wsHandshakeTimeoutMs > 0) this.setDeadline(DEADLINE_HANDSHAKE, now + options.wsHandshakeTimeoutMs);
     else this.deadlineKind = DEADLINE_NONE;
     context.opened(this);
@@ -133,16 +140,23 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
       this.drop(length);
       return;
     }
-    this.#heardAt = this.context.now;
+    const { now } = this.context;
+    const silentMs = now - this.#heardAt;
+    this.#heardAt = now;
     this.#pingedAt = 0;
     const decoder = this.#decoder;
     if (decoder === null || this.#pumping || this.#hasInput) {
       this.#hold(chunk, length, length === chunk.length);
       return;
     }
+    if (decoder.remaining === 0) {
+      this.#rare = this.#fresh || silentMs >= RARE_MS;
+      this.#fresh = false;
+    }
     this.#feed(decoder, chunk, length);
     this.#pump();
     if (decoder.remaining > 0) this.socket.expect(decoder.remaining);
+    else if (this.#rare) this.socket.awaitLittle();
     if (this.#chunk === CHUNK_BORROWED && decoder.position < decoder.limit) {
       decoder.keepInput();
       this.#chunk = CHUNK_OWN;
@@ -222,7 +236,7 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
       return;
     }
     if (this.phase !== OPEN || this.cycle.state !== states.OPEN) return;
-    if (now >= this.#endsAt) this.#end(CLOSE_GOING_AWAY, "");
+    if (this.#endsAt !== 0 && now >= this.#endsAt) this.#end(CLOSE_GOING_AWAY, "");
     else this.#keepAlive(now);
   }
 

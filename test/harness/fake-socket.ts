@@ -79,6 +79,17 @@ export class FakeSocket implements Socket {
 
   expect(): void {}
 
+  /** How often the server has said so. */
+  littles = 0;
+
+  awaitLittle(): void {
+    this.littles++;
+  }
+
+  handOver(handler: SocketHandler): void {
+    this.handler = handler;
+  }
+
   pause(): void {
     this.paused = true;
   }
@@ -235,13 +246,13 @@ export class Client {
     for (const piece of pieces) {
       const chunk = typeof piece === "string" ? bytesOf(piece) : piece.slice();
       if (this.#ownsChunks) {
-        this.connection.onData(chunk, chunk.length);
+        this.socket.handler.onData(chunk, chunk.length);
         continue;
       }
       // As a runtime that fills one buffer again and again: what was not copied is gone.
       const buffer = new Uint8Array(chunk.length + 7).fill(0x58);
       buffer.set(chunk);
-      this.connection.onData(buffer, chunk.length);
+      this.socket.handler.onData(buffer, chunk.length);
       buffer.fill(0x58);
     }
   }
@@ -255,11 +266,11 @@ export class Client {
   }
 
   fin(): void {
-    this.connection.onEnd();
+    this.socket.handler.onEnd();
   }
 
   /** The socket is gone, as the runtime says it. */
   gone(error?: Error): void {
-    this.connection.onClose(error);
+    this.socket.handler.onClose(error);
   }
 }

@@ -22,11 +22,11 @@ async function open(options: WiredOptions = {}) {
 }
 
 /** Hands the frames over as one chunk, as a runtime does, and returns it. A Buffer: its `slice` is a view. */
-function deliver({ connection }: Client, ...frames: Uint8Array[]): Uint8Array {
+function deliver({ socket }: Client, ...frames: Uint8Array[]): Uint8Array {
   const whole = Buffer.concat(frames);
   const chunk = Buffer.from(new ArrayBuffer(whole.length));
   chunk.set(whole);
-  connection.onData(chunk, chunk.length);
+  socket.handler.onData(chunk, chunk.length);
   return chunk;
 }
 
@@ -105,7 +105,7 @@ test("a chunk in a buffer that is used again is never given back, and what is le
   const whole = Buffer.concat([frame(TEXT, LONG), frame(TEXT, LONG), frame(BINARY, new Uint8Array(20_000).fill(9))]);
   const buffer = new Uint8Array(whole.length + 8);
   buffer.set(whole);
-  client.connection.onData(buffer, whole.length);
+  client.socket.handler.onData(buffer, whole.length);
   assert.equal(buffer.length, whole.length + 8);
   buffer.fill(0);
   for (let i = 0; i < 2; i++) {

@@ -111,6 +111,29 @@ test("websocket: a connection that rests holds no buffer", async () => {
   assert.equal(lent(opened), 0);
 });
 
+test("websocket: behind a handshake, and behind a message that comes after a silence, little is awaited", async () => {
+  const { wired, client } = await open();
+  const { socket } = client;
+  const said = () => {
+    const { littles } = socket;
+    socket.littles = 0;
+    return littles;
+  };
+  assert.equal(said(), 1, "behind the handshake");
+  const message = frame(TEXT, "a message that comes in two pieces");
+  const sendInPieces = async () => {
+    await client.send(message.subarray(0, 20));
+    const within = said();
+    await client.send(message.subarray(20));
+    return [within, said()];
+  };
+  assert.deepEqual(await sendInPieces(), [0, 1], "the first message, once it is whole");
+  assert.deepEqual(await sendInPieces(), [0, 0], "one right behind another");
+  wired.pass(1000);
+  assert.deepEqual(await sendInPieces(), [0, 1], "one after a silence");
+  assert.deepEqual(await sendInPieces(), [0, 0]);
+});
+
 test("websocket: send waits for a slow reader, in order, and nothing enters a frame", async () => {
   const opened = await open();
   const { socket } = opened.client;
