@@ -2,7 +2,9 @@
  * The difference between two runs, and which rows are too unsteady to say anything.
  */
 import { cpuPerRequest, preferredTool, requestsPerSecond, samplesOf, titleOf } from "./goals.ts";
-import { FEW_ROUNDS, type Spread, spread } from "./load/stats.ts";
+import { ROW_SERVERS } from "./load/row-groups.ts";
+import { parseVariant } from "./load/row-servers.ts";
+import { FEW_ROUNDS, median, type Spread, spread } from "./load/stats.ts";
 import type { BenchResult, HttpSample, MicroResult, TransferName } from "./load/types.ts";
 import { table } from "./table.ts";
 
@@ -166,13 +168,15 @@ export function differentConditions(before: BenchResult, after: BenchResult): st
 }
 
 const MOST_NAMED = 12;
+/** A median of fewer would be one peer's luck. */
+const FEW_PEERS = 3;
+
+const percentText = (ratio: number) => `${ratio >= 1 ? "+" : ""}${((ratio - 1) * 100).toFixed(1)} %`;
 
 const whole = (value: number) => Math.round(value).toLocaleString("en");
 
 function cells({ suite, server, what, before, after, ratio, clear, few, moreIsBetter }: Change): string[] {
-  const percent = !Number.isFinite(ratio)
-    ? "from nothing"
-    : `${ratio >= 1 ? "+" : ""}${((ratio - 1) * 100).toFixed(1)} %`;
+  const percent = Number.isFinite(ratio) ? percentText(ratio) : "from nothing";
   const said = clear ? (ratio > 1 === moreIsBetter ? "better" : "worse") : few ? "too few rounds" : "within the spread";
   const figure = (value: number) => (value < 100 ? value.toFixed(1) : whole(value));
   return [suite, server, what, figure(before.median), figure(after.median), percent, said];
@@ -191,6 +195,33 @@ function onlyIn(when: string, one: BenchResult, other: BenchResult): string[] {
   return [`- measured only ${when}: ${alone.slice(0, MOST_NAMED).join(", ")}${rest}`];
 }
 
+/** How much the peers' own rows changed, whose code is not ours: so much of every change is the machine's, or their versions'. */
+function ofPeers(before: BenchResult, after: BenchResult): string[] {
+  const peers = (result: BenchResult): BenchResult => ({
+    ...result,
+    http: Object.fromEntries(
+      Object.entries(result.http).map(([name, suite]) => {
+        const theirs = Object.entries(suite.samples).filter(([id]) => !isOfOurs(id));
+        return [name, { ...suite, samples: Object.fromEntries(theirs) }];
+      }),
+    ),
+  });
+  const found = rowChanges(peers(before), peers(after));
+  const said = ["requests/s", "CPU µs a request"].flatMap((what) => {
+    const ratios = found.filter((each) => each.what === what).map(({ ratio }) => ratio);
+    return ratios.length < FEW_PEERS ? [] : [`${what} ${percentText(median(ratios))}`];
+  });
+  if (said.length === 0) return [];
+  return [
+    `- what is not ours changed too, by a median of ${said.join(", ")}: so much is the machine's, or the versions'`,
+  ];
+}
+
+function isOfOurs(id: string): boolean {
+  const { id: plain } = parseVariant(id);
+  return ROW_SERVERS.some((spec) => spec.id === plain && spec.ours);
+}
+
 /** Markdown: what changed since `before`. */
 export function renderDifference(before: BenchResult, after: BenchResult): string {
   const found = changes(before, after);
@@ -199,7 +230,12 @@ export function renderDifference(before: BenchResult, after: BenchResult): strin
   if (found.length === 0) return `${heading}\n\nThe two runs have no row in common.`;
   const head = ["row", "server or case", "of", "before", "now", "change", ""];
   const conditions = differentConditions(before, after).map((line) => `- not the same: ${line}`);
-  const lines = [...conditions, ...onlyIn("before", before, after), ...onlyIn("now", after, before)];
+  const lines = [
+    ...conditions,
+    ...ofPeers(before, after),
+    ...onlyIn("before", before, after),
+    ...onlyIn("now", after, before),
+  ];
   // What can't be compared is read before what was.
   return [heading, ...(lines.length > 0 ? [lines.join("\n")] : []), table([head, ...found.map(cells)])].join("\n\n");
 }

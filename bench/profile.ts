@@ -6,7 +6,7 @@
  *   npm run profile -- web/json [--server ringcorn-deno] [--cores 2] [--seconds 5] [--top 25] [--cpus 0:2,3]
  *   bun bench/profile.ts ringcorn-bun [--pipelining 16]           (the suites http/hello and http/pipelined)
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { argv, stderr, stdout } from "node:process";
 import { parseArgs } from "node:util";
@@ -107,18 +107,23 @@ async function profileWorkload(job: Job, top: number): Promise<string[]> {
 }
 
 /** The suites http/hello and http/pipelined, whose servers are those of servers.ts. */
-async function profileHello(id: string, values: Values, directory: string): Promise<string> {
+async function profileHello(
+  id: string,
+  { cpus, seconds, pipelining }: { readonly cpus?: string; readonly seconds: number; readonly pipelining: number },
+  directory: string,
+): Promise<string> {
   const spec = SERVERS.find((server) => server.id === id);
   if (spec === undefined) throw new PlainError(`Name a server: ${SERVERS.map((server) => server.id).join(", ")}.`);
-  const machine = describeMachine(values.cpus);
+  const machine = describeMachine(cpus);
+  if (spec.runtime === "node") throw new PlainError("Node's servers are not profiled here: name one on Bun or Deno.");
   const runtimeFlags = ["--cpu-prof", `--cpu-prof-dir=${directory}`, `--cpu-prof-interval=${INTERVAL_US}`];
   const server = await startServer(spec, { app: "bench/apps/hello.ts", cpu: machine.serverCpu, runtimeFlags });
   const tool = programs().wrk === undefined ? "autocannon" : "wrk";
   try {
-    const load = { url: server.url, connections: CONNECTIONS, pipelining: Number(values.pipelining) };
+    const load = { url: server.url, connections: CONNECTIONS, pipelining };
     const run = await runLoad(tool, {
       ...load,
-      seconds: Number(values.seconds),
+      seconds,
       cpus: machine.generatorCpus,
       signal: new AbortController().signal,
     });
@@ -129,17 +134,21 @@ async function profileHello(id: string, values: Values, directory: string): Prom
   return newest(directory, ".cpuprofile");
 }
 
+/** Requests at once on each connection in these suites. */
+const HELLO_DEPTH: Readonly<Record<string, string>> = { "http/hello": "1", "http/pipelined": "16" };
+
 const OPTIONS = {
   server: { type: "string" },
   cores: { type: "string", default: "1" },
-  pipelining: { type: "string", default: "1" },
+  pipelining: { type: "string" },
   seconds: { type: "string", default: "5" },
   cpus: { type: "string" },
   top: { type: "string", default: "25" },
   help: { type: "boolean", short: "h", default: false },
 } as const;
 
-const HELP = `npm run profile -- ROW [options]          a row of the suite, such as web/json or python/hello (npm run bench -- --list)
+const HELP = `npm run profile -- ROW [options]          a row of the suite, such as web/json, python/hello or http/pipelined (npm run
+                                          bench -- --list)
 bun bench/profile.ts SERVER [options]     a server of the suites http, such as ringcorn-bun
 
   --server ID      a server of the row, such as ringcorn-deno or uvicorn (Ringcorn on Bun)
@@ -147,14 +156,12 @@ bun bench/profile.ts SERVER [options]     a server of the suites http, such as r
   --seconds N      how long the load lasts
   --top N          functions that are printed
   --cpus S:L       core of the server and cores of the load generator, such as 0:2,3
-  --pipelining N   requests at once on each connection, for a server of the suites http
+  --pipelining N   requests at once on each connection, for a server of the suites http (16 in http/pipelined, else 1)
   -h, --help
 
 The files that are left are named at the end: .cpuprofile, .heapprofile and .heapsnapshot open in Chrome's DevTools, a
 Python worker's .speedscope.json in speedscope.
 `;
-
-type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ args: argv.slice(2), allowPositionals: true, options: OPTIONS });
@@ -168,25 +175,26 @@ async function main(): Promise<void> {
     positive("cores", values.cores),
     positive("top", values.top),
   ];
-  positive("pipelining", values.pipelining);
-  const name = positionals[0] ?? "web/hello";
+  const asked = positionals[0] ?? "web/hello";
+  // A suite of servers.ts is profiled by its server.
+  const name = asked in HELLO_DEPTH ? (values.server ?? "ringcorn-bun") : asked;
+  const pipelining = positive("pipelining", values.pipelining ?? HELLO_DEPTH[asked] ?? "1");
   const workload = WORKLOADS.find((each) => each.name === name);
   if (workload === undefined && !SERVERS.some((server) => server.id === name)) {
     throw new PlainError(
       `There is no workload "${name}": choose from ${WORKLOADS.map((each) => each.name).join(", ")}; or a server of the suites http: ${SERVERS.map(({ id }) => id).join(", ")}.`,
     );
   }
+  const { server, cpus } = values;
   const directory = join(ROOT, ".bench", `profile-${name.replaceAll("/", "-")}-${Date.now()}`);
   mkdirSync(directory, { recursive: true });
+  // Nothing stays of what could not begin.
+  process.once("exit", () => readdirSync(directory).length === 0 && rmdirSync(directory));
   let files: string[];
   if (workload === undefined) {
-    files = [await profileHello(name, values, directory)];
+    files = [await profileHello(name, { cpus, seconds, pipelining }, directory)];
     stdout.write(`${selfTimes(readProfile(files[0])).slice(0, top).map(format).join("\n")}\n`);
-  } else {
-    const { server, cpus } = values;
-    const job = { workload, directory, seconds, cores, server, cpus };
-    files = await profileWorkload(job, top);
-  }
+  } else files = await profileWorkload({ workload, directory, seconds, cores, server, cpus }, top);
   for (const file of files) if (existsSync(file)) stdout.write(`${relative(ROOT, file)}\n`);
 }
 

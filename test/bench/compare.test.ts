@@ -133,6 +133,19 @@ test("what an allocation's count leaves open is no change", () => {
   assert.deepEqual([clear(100, 105), clear(100, 95), clear(100, 120)], [false, false, true]);
 });
 
+test("how much the peers changed is told: so much of ours is the machine's", () => {
+  const at = (rate: number) => {
+    const peers = Object.fromEntries(["uvicorn", "granian", "hypercorn"].map((id) => [id, rates(rate, rate, rate)]));
+    return result({ a: suite({ [OURS]: rates(rate, rate, rate), ...peers }) });
+  };
+  assert.match(
+    renderDifference(at(100), at(130)),
+    /- what is not ours changed too, by a median of requests\/s \+30\.0 %, CPU/,
+  );
+  const few = (rate: number) => result({ a: suite({ [OURS]: rates(rate, rate, rate), uvicorn: rates(1, 1, 1) }) });
+  assert.doesNotMatch(renderDifference(few(100), few(130)), /not ours/);
+});
+
 test("what is gone, and what is new, is named", () => {
   const before = result({ a: suite({ x: rates(1, 1, 1), uvicorn: rates(1) }) });
   const after = result({ a: suite({ x: rates(1, 1, 1) }), b: suite({ x: rates(2) }) });
