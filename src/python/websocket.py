@@ -380,7 +380,7 @@ class Socket(Carried):
         if self._state != CONNECTING:
             raise self._unexpected("websocket.accept")
         subprotocol = message.get("subprotocol")
-        if subprotocol is not None and subprotocol not in self._offered:
+        if subprotocol and subprotocol not in self._offered:
             raise RuntimeError(f"websocket.accept: the client does not offer the subprotocol {subprotocol!r}.")
         name = (subprotocol or "").encode("ascii")
         count, block = wire.encode_fields(message.get("headers") or ())

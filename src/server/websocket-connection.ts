@@ -343,7 +343,8 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
 
   #peerClosed(code: number, reason: string): void {
     const isAnswer = this.cycle.state !== states.OPEN;
-    if (!isAnswer) this.putFarewell(code === CLOSE_NO_CODE ? undefined : code, "");
+    // With the reason, as browsers show it to the page that has closed: it is what they get back.
+    if (!isAnswer) this.putFarewell(code === CLOSE_NO_CODE ? undefined : code, reason);
     this.cycle.peerClosed(code, reason);
     this.finish();
   }

@@ -19,8 +19,8 @@ socket.on("message", (data, isBinary) => {
   got.push(isBinary ? Buffer.compare(data, expected) === 0 : data.toString() === expected);
   if (got.length === sent.length) socket.close(4001, "done");
 });
-socket.on("close", (code) => {
-  console.log(JSON.stringify({ got, pongs, code, extensions: socket.extensions }));
+socket.on("close", (code, reason) => {
+  console.log(JSON.stringify({ got, pongs, code, reason: reason.toString(), extensions: socket.extensions }));
   process.exit(0);
 });
 socket.on("error", (error) => {

@@ -30,7 +30,8 @@ async def main(url: str, mode: str) -> None:
         await waiter
         extensions = [extension.name for extension in socket.protocol.extensions]
         await socket.close(4001, "done")
-        print(json.dumps({"got": all(got), "code": socket.close_code, "extensions": extensions}))
+        ended = {"code": socket.close_code, "reason": socket.close_reason}
+        print(json.dumps({"got": all(got), **ended, "extensions": extensions}))
 
 
 asyncio.run(main(*sys.argv[1:]))

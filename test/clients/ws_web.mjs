@@ -19,7 +19,7 @@ socket.onmessage = ({ data }) => {
   got.push(same(data, sent[got.length]));
   if (got.length === sent.length) socket.close(4001, "done");
 };
-socket.onclose = ({ code, wasClean }) => {
-  console.log(JSON.stringify({ got, code, wasClean }));
+socket.onclose = ({ code, reason, wasClean }) => {
+  console.log(JSON.stringify({ got, code, reason, wasClean }));
   process.exit(0);
 };

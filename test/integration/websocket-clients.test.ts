@@ -43,7 +43,7 @@ onEach((runtime) => {
       });
     const web = async (program: string, args: readonly string[], url: string, ...more: string[]) => {
       const text = await output(program, [...args, join(CLIENTS, "ws_web.mjs"), url, ...more]);
-      assert.deepEqual(JSON.parse(text), { got: ALL, code: 4001, wasClean: true });
+      assert.deepEqual(JSON.parse(text), { got: ALL, code: 4001, reason: "done", wasClean: true });
     };
 
     check("Bun's WebSocket", false, (url) => web(BUN, [], url));
@@ -55,7 +55,7 @@ onEach((runtime) => {
         const text = await output("node", [join(CLIENTS, "ws_client.mjs"), url, given]);
         const extensions = compresses && given !== "none" ? /^permessage-deflate/ : /^$/;
         const { extensions: agreed, ...rest } = JSON.parse(text);
-        assert.deepEqual(rest, { got: ALL, pongs: 1, code: 4001 });
+        assert.deepEqual(rest, { got: ALL, pongs: 1, code: 4001, reason: "done" });
         assert.match(agreed, extensions);
       });
     }
@@ -73,7 +73,7 @@ onEach((runtime) => {
       check(`Python's websockets, ${mode},`, missing(["websockets"]), async (url) => {
         const text = await output(PYTHON, [join(CLIENTS, "ws_client.py"), url, mode]);
         const extensions = compresses && mode !== "none" ? ["permessage-deflate"] : [];
-        assert.deepEqual(JSON.parse(text), { got: true, code: 4001, extensions });
+        assert.deepEqual(JSON.parse(text), { got: true, code: 4001, reason: "done", extensions });
       });
     }
   }

@@ -150,9 +150,9 @@ onEach((runtime) => {
 
   for (const [code, reason, expected] of [
     [1000, "", "1000"],
-    [1001, "leaving", "1001"],
+    [1001, "leaving", "1001 leaving"],
     [3000, "", "3000"],
-    [4999, "ü", "4999"],
+    [4999, "ü", "4999 ü"],
   ] as const) {
     check(`the client closes with ${code}`, async (server) => {
       const client = await RawWebSocket.open(server.address, `/echo?close-${code}`);

@@ -48,7 +48,7 @@ function echoes(check: Check, ended: unknown): void {
     const answer = await client.next();
     assert.deepEqual([answer.opcode, Buffer.compare(answer.payload, payload)], [BINARY, 0]);
     await client.send(closeFrame(4001, "bye"));
-    assert.equal(closeOf(await client.next()), "4001");
+    assert.equal(closeOf(await client.next()), "4001 bye");
     await ends(server, ended);
     client.destroy();
   });
@@ -220,6 +220,7 @@ for (const mode of ["none", "default", "no-takeover", "small-windows"]) {
     assert.deepEqual(JSON.parse(found), {
       got: true,
       code: 4001,
+      reason: "done",
       extensions: mode === "none" ? [] : ["permessage-deflate"],
     });
   });

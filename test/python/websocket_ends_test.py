@@ -168,14 +168,20 @@ class Order(unittest.TestCase):
 
     def test_a_subprotocol_and_fields(self):
         async def app(scope, receive, send):
-            await send({**ACCEPT, "subprotocol": "two", "headers": [(b"x-own", b"yes")]})
+            await send({**ACCEPT, "subprotocol": chosen, "headers": [(b"x-own", b"yes")]})
 
         async def use(bench):
             bench.socket(subprotocols=["one", "two"])
             await turns()
-            self.assertEqual(sent(bench, wire.WS_ACCEPT), [b"\3\0\1\0twox-own\0yes"])
+            self.assertEqual(sent(bench, wire.WS_ACCEPT), [payload])
 
-        with_app(app, use)
+        for chosen, payload in (
+            ("two", b"\3\0\1\0twox-own\0yes"),
+            ("", b"\0\0\1\0x-own\0yes"),
+            (None, b"\0\0\1\0x-own\0yes"),
+        ):
+            with self.subTest(chosen):
+                with_app(app, use)
 
     def test_a_denial_is_a_response(self):
         async def app(scope, receive, send):

@@ -181,7 +181,7 @@ test("websocket: nothing is accepted behind the close frame, and the messages be
   await opened.take(3);
   const end = { type: "websocket.disconnect", code: 1000, reason: "bye" };
   assert.deepEqual(opened.got, [{ type: "websocket.receive", text: "before", bytes: null }, end, end]);
-  assert.equal(closeOf(opened.frames()[0]), "1000");
+  assert.equal(closeOf(opened.frames()[0]), "1000 bye");
   assert.equal(opened.client.socket.ending, "fin");
   opened.client.fin();
   assert.equal(opened.wired.connections.size, 0);

@@ -8,12 +8,14 @@ const ascii = new TextEncoder();
 const UPGRADE = ascii.encode("upgrade: websocket\r\nconnection: Upgrade\r\n");
 /** These fields are the handshake's own; an application that sends one has not understood its event. */
 const OWN_PREFIX = "sec-websocket-";
+const OWN_FIELD =
+  "fields of the handshake (sec-websocket-...) may not be among the headers; the subprotocol is a part of the event";
 
 type FieldPart = Uint8Array | string;
 
 /**
  * Appends the whole head of the answer.
- * @param subprotocol one of those that the client offers
+ * @param subprotocol one of those that the client offers; undefined or empty for none
  * @param headers the application's field lines
  * @param prepared the server's own field lines (Server, Date)
  * @throws EncodeError when the application asks for what can't be sent; the caller takes back what stands in `out`
@@ -26,16 +28,17 @@ export function putAcceptance(
   headers: Iterable<readonly [name: FieldPart, value: FieldPart]>,
   prepared: readonly Uint8Array[],
 ): void {
-  if (subprotocol !== undefined && !handshake.subprotocols.includes(subprotocol)) {
+  const chosen = subprotocol === "" ? undefined : subprotocol;
+  if (chosen !== undefined && !handshake.subprotocols.includes(chosen)) {
     throw new EncodeError("the subprotocol is not one that the client offers");
   }
   encoder.begin(out, SWITCHING_PROTOCOLS);
   putPrepared(out, UPGRADE);
   encoder.field(out, "sec-websocket-accept", handshake.accept);
-  if (subprotocol !== undefined) encoder.field(out, "sec-websocket-protocol", subprotocol);
+  if (chosen !== undefined) encoder.field(out, "sec-websocket-protocol", chosen);
   if (handshake.deflate !== undefined) encoder.field(out, "sec-websocket-extensions", handshake.deflate.header);
   for (const [name, value] of headers) {
-    if (isOwn(name)) throw new EncodeError("fields of the handshake itself may not be among the headers");
+    if (isOwn(name)) throw new EncodeError(OWN_FIELD);
     const before = out.end;
     encoder.field(out, name, value);
     // RFC 9110 section 8.6: none in a 101.

@@ -44,8 +44,11 @@ export type Handshake = HandshakeAccepted | HandshakeRefused;
 /** The only version there is (section 4.1, item 9). */
 const VERSION = "13";
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/** 16 bytes in base64: the last of 22 characters has 2 bits of the 128, its others are zero. */
-const KEY = /^[0-9A-Za-z+/]{21}[AQgw]==$/;
+/**
+ * 16 bytes in base64. Of the last of 22 characters 2 bits count; its others should be zero, and are not looked at (RFC 4648
+ * section 3.5 allows that): there are clients that write 22 characters by chance, and other servers take them.
+ */
+const KEY = /^[0-9A-Za-z+/]{22}==$/;
 /** SHA-1 of an ASCII text, in base64: the runtime's. RFC 6455 section 10.8 does not rely on its security. */
 export type Sha1Base64 = (text: string) => string;
 
