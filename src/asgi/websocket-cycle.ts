@@ -46,6 +46,7 @@ export class WebSocketCycle implements WebSocketCall {
   /** The code that this side has closed with. */
   #ownCode = CLOSE_ABNORMAL;
   #ownReason = "";
+  #isCounted = false;
 
   constructor(host: WebSocketHost, scope: WebSocketScope) {
     this.#host = host;
@@ -60,6 +61,8 @@ export class WebSocketCycle implements WebSocketCall {
         call(this);
         return;
       }
+      this.#host.applicationBegan();
+      this.#isCounted = true;
       const running: unknown = app(
         this.scope,
         () => this.receive(),
@@ -77,6 +80,7 @@ export class WebSocketCycle implements WebSocketCall {
   }
 
   returned(): void {
+    this.#leave();
     const { state } = this;
     this.state = states.nextState(state, states.RETURNS);
     if (state === states.CONNECTING) {
@@ -88,6 +92,7 @@ export class WebSocketCycle implements WebSocketCall {
   }
 
   raised(error: unknown): void {
+    this.#leave();
     const { state } = this;
     this.state = states.nextState(state, states.RAISES);
     if (state === states.DENYING) {
@@ -100,6 +105,12 @@ export class WebSocketCycle implements WebSocketCall {
       this.#host.refuse(INTERNAL_ERROR);
       this.#over(CLOSE_ABNORMAL, "");
     } else if (state === states.OPEN) this.#close(CLOSE_INTERNAL_ERROR, "");
+  }
+
+  #leave(): void {
+    if (!this.#isCounted) return;
+    this.#isCounted = false;
+    this.#host.applicationEnded();
   }
 
   // ---- for an application that is part of the server -------------------------------------------------------

@@ -25,6 +25,9 @@ export interface WebSocketHost {
   farewell(code: number, reason: string): void;
   /** There is room for messages again. */
   roomAgain(): void;
+  /** The application has been called, and it has returned or failed; not told of one that is part of the server. */
+  applicationBegan(): void;
+  applicationEnded(): void;
   /** The application has failed, or returned without an answer (`error` undefined). */
   report(error: unknown): void;
 }

@@ -110,6 +110,8 @@ class Server implements ServerHandle {
   #settleStopped: () => void = noop;
   #stopping: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
+  /** The time to stop is up. */
+  #overdue = false;
 
   constructor(
     app: Application,
@@ -136,11 +138,15 @@ class Server implements ServerHandle {
       stopping: false,
       patient: false,
       inFlight: 0,
+      webSocketApps: 0,
       requestsStarted: 0,
       onRequest: undefined,
       gathering: new Gathering(runtime, (connection, error) => this.#broken(connection, error)),
       opened: (connection) => this.#sweeper.add(connection),
       closed: (connection) => this.#closed(connection),
+      webSocketAppsDone: () => {
+        if (this.#isEmpty) this.#emptied?.();
+      },
     };
     const timeouts = [
       limits.headerTimeoutMs,
@@ -226,7 +232,12 @@ class Server implements ServerHandle {
   #closed(connection: Swept): void {
     this.#sweeper.remove(connection);
     if (this.connections < this.#cap / 2) this.#capReported = false;
-    if (this.connections === 0) this.#emptied?.();
+    if (this.#isEmpty) this.#emptied?.();
+  }
+
+  /** Nobody is served any more. */
+  get #isEmpty(): boolean {
+    return this.connections === 0 && (this.#overdue || this.#context.webSocketApps === 0);
   }
 
   #tick(): number {
@@ -256,18 +267,30 @@ class Server implements ServerHandle {
       this.#sweeper.each((connection) => connection.notifyStop());
     }, options.gracefulTimeoutMs - noticeMs);
     const deadline = setTimeout(() => {
-      logger.warning(`${this.connections} connections were not finished in time and are cut`);
+      this.#overdue = true;
+      const { webSocketApps } = this.#context;
+      if (this.connections > 0) logger.warning(`${this.connections} connections were not finished in time and are cut`);
+      else logger.warning(`applications of ${webSocketApps} closed WebSockets have not returned in time`);
       this.#sweeper.each((connection) => connection.abort());
+      if (this.#isEmpty) this.#emptied?.();
     }, options.gracefulTimeoutMs);
+    const waiting = setTimeout(() => this.#sayWhoIsWaitedFor(), options.gracefulTimeoutMs / 10);
     await this.#empty();
+    clearTimeout(waiting);
     clearTimeout(notice);
     clearTimeout(deadline);
     await this.shutdownLifespan();
     this.#end();
   }
 
+  /** Nobody is connected, and yet the server does not end. */
+  #sayWhoIsWaitedFor(): void {
+    const { logger, webSocketApps } = this.#context;
+    if (this.connections === 0) logger.info(`Waiting for the applications of ${webSocketApps} closed WebSockets.`);
+  }
+
   #empty(): Promise<void> {
-    if (this.connections === 0) return Promise.resolve();
+    if (this.#isEmpty) return Promise.resolve();
     return new Promise((resolve) => {
       this.#emptied = resolve;
     });

@@ -117,6 +117,14 @@ const PLAYS: Readonly<Record<string, Play>> = {
     await send({ type: "websocket.accept" });
     await new Promise(() => {});
   },
+  /** Has something to do behind the end; how long is asked for, in milliseconds. */
+  "/slow-end": async (scope, receive, send) => {
+    await receive();
+    await send({ type: "websocket.accept" });
+    while ((await receive()).type !== "websocket.disconnect");
+    await new Promise((resolve) => setTimeout(resolve, Number(ascii.decode(scope.query_string))));
+    console.error("the slow end is over");
+  },
   "/undecided": async (_scope, receive) => {
     await receive();
     const event = await receive();
@@ -155,7 +163,14 @@ const PLAYS: Readonly<Record<string, Play>> = {
 };
 
 const app: Application = async (scope, receive, send) => {
-  if (scope.type === "lifespan") return;
+  if (scope.type === "lifespan") {
+    for (const step of ["startup", "shutdown"] as const) {
+      await receive();
+      if (step === "shutdown") console.error("the application is shut down");
+      await send({ type: `lifespan.${step}.complete` });
+    }
+    return;
+  }
   if (scope.type === "websocket") {
     await (PLAYS[scope.path] ?? PLAYS["/refuse"])(scope, receive, send);
     return;

@@ -45,7 +45,8 @@ const DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 const announced = (...length: number[]) => Uint8Array.of(0x82, 0xff, ...length, 1, 2, 3, 4);
 
 onEach((runtime) => {
-  const options = ["--no-access-log", "--ws-max-size=1m", "--ws-max-fragments=1000"];
+  // Applications that never return would hold the stop until its deadline.
+  const options = ["--no-access-log", "--ws-max-size=1m", "--ws-max-fragments=1000", "--timeout-graceful-shutdown=1"];
   const started = sharedServer(runtime, APP, options);
   const check = (name: string, run: (server: Server) => Promise<void>) =>
     test(`websocket attacks on ${runtime}: ${name}`, async () => run(await started()));
@@ -220,7 +221,7 @@ onEach((runtime) => {
   test(`websocket attacks on ${runtime}: a server that stops says 1012, and does not wait for a client that is silent`, () =>
     withServer(runtime, APP, ["--ws-close-timeout=0.1"], async (server) => {
       const polite = await RawWebSocket.open(server.address, "/echo");
-      const silent = await RawWebSocket.open(server.address, "/deaf");
+      const silent = await RawWebSocket.open(server.address, "/echo");
       server.signal("SIGTERM");
       const told = await polite.next();
       assert.equal(closeOf(told), "1012");
@@ -229,5 +230,40 @@ onEach((runtime) => {
       assert.equal(closeOf(await silent.next()), "1012");
       assert.deepEqual(await server.ended(), { code: 0, signal: null });
       silent.destroy();
+    }));
+
+  test(`websocket attacks on ${runtime}: a client that answers nothing is cut at the deadline of a stop`, () =>
+    withServer(runtime, APP, ["--timeout-graceful-shutdown=0.4"], async (server) => {
+      const silent = await RawWebSocket.open(server.address, "/echo");
+      server.signal("SIGINT");
+      assert.equal(closeOf(await silent.next()), "1012");
+      await silent.ended();
+      assert.deepEqual(await server.ended(), { code: 0, signal: null });
+      assert.match(server.stderr, /1 connections were not finished in time and are cut/);
+    }));
+
+  test(`websocket attacks on ${runtime}: a stop waits for what an application does behind the end, then shuts it down`, () =>
+    withServer(runtime, APP, [], async (server) => {
+      const stays = await RawWebSocket.open(server.address, "/slow-end?300");
+      const left = await RawWebSocket.open(server.address, "/slow-end?300");
+      left.socket.resetAndDestroy();
+      server.signal("SIGTERM");
+      await stays.send(frame(CLOSE, (await stays.next()).payload));
+      assert.equal(await stays.ended(), "fin");
+      assert.deepEqual(await server.ended(), { code: 0, signal: null });
+      const said = server.stderr.match(/the slow end is over|the application is shut down/g);
+      assert.deepEqual(said, ["the slow end is over", "the slow end is over", "the application is shut down"]);
+    }));
+
+  test(`websocket attacks on ${runtime}: … but not longer than the deadline`, () =>
+    withServer(runtime, APP, ["--timeout-graceful-shutdown=0.4"], async (server) => {
+      const client = await RawWebSocket.open(server.address, "/slow-end?600000");
+      server.signal("SIGTERM");
+      await client.send(frame(CLOSE, (await client.next()).payload));
+      assert.equal(await client.ended(), "fin");
+      assert.deepEqual(await server.ended(), { code: 0, signal: null });
+      assert.match(server.stderr, /Waiting for the applications of 1 closed WebSockets/);
+      assert.match(server.stderr, /applications of 1 closed WebSockets have not returned in time/);
+      assert.match(server.stderr, /the application is shut down/);
     }));
 });
