@@ -395,14 +395,11 @@ class Socket(Carried):
             return
         if self._state == DENYING:
             raise self._unexpected("websocket.close")
-        code = message.get("code")
-        if code is None:
-            code = CLOSE_NORMAL
-        if not isinstance(code, int) or not is_close_code(code):
-            raise RuntimeError(f"websocket.close: {code!r} is no code for a close frame.")
-        reason = message.get("reason") or ""
-        if not isinstance(reason, str):
-            raise RuntimeError("websocket.close: reason must be a string.")
+        if self._state == CONNECTING:
+            # 403, whatever they are: FastAPI gives the list of what does not fit for the reason.
+            code, reason = CLOSE_NORMAL, ""
+        else:
+            code, reason = farewell_of(message)
         if self._backlog is not None:
             # What tasks that do not wait have sent before is lost, as it would be with its connection.
             self._backlog = None
@@ -424,6 +421,19 @@ class Socket(Carried):
         await self._denial.send({**message, "type": "http.response.body"})
         if not message.get("more_body", False):
             self._state = CLOSED
+
+
+def farewell_of(message):
+    """The code and the reason of a websocket.close event."""
+    code = message.get("code")
+    if code is None:
+        code = CLOSE_NORMAL
+    if not isinstance(code, int) or not is_close_code(code):
+        raise RuntimeError(f"websocket.close: {code!r} is no code for a close frame.")
+    reason = message.get("reason") or ""
+    if not isinstance(reason, str):
+        raise RuntimeError("websocket.close: reason must be a string.")
+    return code, reason
 
 
 def bytes_of(message):

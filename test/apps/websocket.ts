@@ -172,7 +172,7 @@ const app: Application = async (scope, receive, send) => {
     return;
   }
   if (scope.type === "websocket") {
-    await (PLAYS[scope.path] ?? PLAYS["/refuse"])(scope, receive, send);
+    await (PLAYS[scope.path.slice(scope.root_path.length)] ?? PLAYS["/refuse"])(scope, receive, send);
     return;
   }
   const text = scope.path === "/pid" ? String(process.pid) : journal.join("\n");

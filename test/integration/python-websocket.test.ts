@@ -1,5 +1,7 @@
 /** WebSockets of Python applications as bytes on the wire, on both runtimes: what the front does for them, and the example. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { missing, PYTHON } from "../harness/python.ts";
@@ -15,6 +17,7 @@ import {
   frame,
   handshake,
   PING,
+  PONG,
   RawWebSocket,
   TEXT,
   textOf,
@@ -105,6 +108,32 @@ onEach((runtime) => {
       client.destroy();
     });
   }
+
+  check(
+    "a worker that is busy: its pings are answered, also those of others, and its messages wait",
+    async (server) => {
+      const folder = mkdtempSync(join(tmpdir(), "ringcorn-busy-"));
+      const gate = join(folder, "gate");
+      try {
+        const other = await RawWebSocket.open(server.address, "/echo");
+        const client = await RawWebSocket.open(server.address, "/busy");
+        await client.send(frame(TEXT, gate));
+        await server.sees(/busy begins/);
+        await other.send(frame(TEXT, "waits"));
+        for (const each of [client, other]) {
+          await each.send(frame(PING, "are you there"));
+          const pong = await each.next();
+          assert.deepEqual([pong.opcode, textOf(pong)], [PONG, "are you there"]);
+        }
+        writeFileSync(gate, "");
+        assert.equal(textOf(await client.next()), "busy no more");
+        assert.equal(textOf(await other.next()), "waits");
+        for (const each of [client, other]) each.destroy();
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  );
 
   check("the application's end: 1000 when it returns, 1011 when it fails, its own code and reason", async (server) => {
     for (const [target, expected] of [

@@ -29,6 +29,18 @@ const SERVERS: readonly (readonly [name: string, options: readonly string[]])[] 
       "--ws-deflate-level=6",
     ],
   ],
+  [
+    " with small windows",
+    [
+      "--ws-deflate-server-takeover",
+      "--ws-deflate-client-takeover",
+      "--ws-deflate-threshold=0",
+      "--ws-deflate-server-bits=10",
+      "--ws-deflate-client-bits=9",
+      "--ws-deflate-memory=1",
+      "--ws-deflate-level=9",
+    ],
+  ],
   [" without compression", ["--ws-per-message-deflate", "false"]],
 ];
 
@@ -65,9 +77,14 @@ onEach((runtime) => {
       !hasTool("node") && "no Node",
       async (url) => {
         const found = JSON.parse(await output("node", [join(CLIENTS, "ws_matrix.mjs"), url]));
-        assert.deepEqual(found, { offers: 65, codes: 15, compressed: compresses ? 64 : 0, problems: [] });
+        assert.deepEqual(found, { offers: 101, codes: 15, compressed: compresses ? 80 : 0, problems: [] });
       },
     );
+
+    check("Python's httpx-ws", missing(["httpx_ws"]), async (url) => {
+      const text = await output(PYTHON, [join(CLIENTS, "httpx_ws_client.py"), url.replace("/echo", "")]);
+      assert.deepEqual(JSON.parse(text), { got: true, denied: 401 });
+    });
 
     for (const mode of ["none", "default", "no-takeover", "small-windows"]) {
       check(`Python's websockets, ${mode},`, missing(["websockets"]), async (url) => {

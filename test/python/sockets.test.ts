@@ -145,6 +145,19 @@ for (const loop of LOOPS) {
     assert.equal(closeOf(await client.next()), "1000");
     client.destroy();
   });
+  fastapi(
+    "what does not fit its types is 403, an HTTP exception the denial, another its code and reason",
+    async (server) => {
+      assert.equal((await refusal(server, "/page/one")).status, 403);
+      const denied = await refusal(server, "/account");
+      assert.deepEqual([denied.status, field(denied, "www-authenticate")], [401, "Basic"]);
+      assert.deepEqual(JSON.parse(text(denied)), { detail: "who?" });
+      const client = await open(server, "/page/1");
+      assert.equal(textOf(await client.next()), "page 1");
+      assert.equal(closeOf(await client.next()), "4008 because");
+      client.destroy();
+    },
+  );
   fastapi("an application that lets the peer's end through has not failed", async (server) => {
     const before = server.stderr.match(/Traceback/g)?.length ?? 0;
     const client = await open(server, "/through");

@@ -91,12 +91,16 @@ class Ends(unittest.TestCase):
         async def refuses(scope, receive, send):
             await send({"type": "websocket.close"})
 
+        async def refuses_oddly(scope, receive, send):
+            await send({"type": "websocket.close", "code": 1, "reason": [{"msg": "not a number"}]})
+
         cut = wire.U16.pack(4002) + ("ü" * 61).encode()
         wanted = {
             returns: [(wire.WS_ACCEPT, 0, b"\0\0\0\0"), (wire.DONE, 0, b"")],
             raises: [(wire.DONE, wire.RAISED, b"ValueError: no")],
             closes: [(wire.WS_ACCEPT, 0, b"\0\0\0\0"), (wire.WS_CLOSE, 0, cut), (wire.DONE, 0, b"")],
             refuses: [(wire.WS_CLOSE, 0, wire.U16.pack(1000)), (wire.DONE, 0, b"")],
+            refuses_oddly: [(wire.WS_CLOSE, 0, wire.U16.pack(1000)), (wire.DONE, 0, b"")],
         }
         for app, records in wanted.items():
 
@@ -167,19 +171,20 @@ class Order(unittest.TestCase):
         with_app(app, use)
 
     def test_a_subprotocol_and_fields(self):
-        async def app(scope, receive, send):
-            await send({**ACCEPT, "subprotocol": chosen, "headers": [(b"x-own", b"yes")]})
-
-        async def use(bench):
-            bench.socket(subprotocols=["one", "two"])
-            await turns()
-            self.assertEqual(sent(bench, wire.WS_ACCEPT), [payload])
-
         for chosen, payload in (
             ("two", b"\3\0\1\0twox-own\0yes"),
             ("", b"\0\0\1\0x-own\0yes"),
             (None, b"\0\0\1\0x-own\0yes"),
         ):
+
+            async def app(scope, receive, send, chosen=chosen):
+                await send({**ACCEPT, "subprotocol": chosen, "headers": [(b"x-own", b"yes")]})
+
+            async def use(bench, payload=payload):
+                bench.socket(subprotocols=["one", "two"])
+                await turns()
+                self.assertEqual(sent(bench, wire.WS_ACCEPT), [payload])
+
             with self.subTest(chosen):
                 with_app(app, use)
 

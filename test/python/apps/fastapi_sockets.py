@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Query, WebSocket, WebSocketDisconnect, WebSocketException
+from fastapi import Depends, FastAPI, HTTPException, Query, WebSocket, WebSocketDisconnect, WebSocketException
 
 SEEN = {"ended": []}
 WHO = ContextVar("WHO", default="nobody")
@@ -43,6 +43,18 @@ async def chat(websocket: WebSocket, name: str):
     finally:
         room.discard(websocket)
         SEEN["ended"].append(name)
+
+
+@app.websocket("/page/{number}")
+async def page(websocket: WebSocket, number: int):
+    await websocket.accept()
+    await websocket.send_text(f"page {number}")
+    raise WebSocketException(code=4008, reason="because")
+
+
+@app.websocket("/account")
+async def account(websocket: WebSocket):
+    raise HTTPException(401, "who?", headers={"WWW-Authenticate": "Basic"})
 
 
 @app.websocket("/json")

@@ -1,6 +1,8 @@
 """WebSockets by hand, for the tests; standard library only."""
 
 import json
+import os
+import time
 
 
 def plain(value):
@@ -75,7 +77,20 @@ async def undecided(scope, receive, send):
     print("undecided ended with", event["code"], flush=True)
 
 
+async def busy(scope, receive, send):
+    """Holds up its whole worker until the file is there whose name it is sent."""
+    await send({"type": "websocket.accept"})
+    event = await receive()
+    while event["type"] == "websocket.receive":
+        print("busy begins", flush=True)
+        while not os.path.exists(event["text"]):
+            time.sleep(0.01)
+        await send({"type": "websocket.send", "text": "busy no more"})
+        event = await receive()
+
+
 PATHS = {
+    "/busy": busy,
     "/echo": echo,
     "/scope": tell_scope,
     "/refuse": refuse,
