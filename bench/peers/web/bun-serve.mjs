@@ -1,5 +1,5 @@
-/** Peer: Bun's own HTTP server. */
-import { HOST, handle, KEEP_ALIVE_SECONDS, PORT, REUSE_PORT } from "./payload.mjs";
+/** Peer: Bun's own HTTP server, with its own router, which looks at the path before a request becomes an object. */
+import { HOST, KEEP_ALIVE_SECONDS, notFound, PORT, REUSE_PORT, sized, WEB_ROUTES } from "./payload.mjs";
 
 Bun.serve({
   hostname: HOST,
@@ -7,5 +7,6 @@ Bun.serve({
   reusePort: REUSE_PORT,
   development: false,
   idleTimeout: KEEP_ALIVE_SECONDS,
-  fetch: handle,
+  routes: { ...WEB_ROUTES, "/body/:size": ({ params }) => sized(`/body/${params.size}`) },
+  fetch: notFound,
 });
