@@ -189,7 +189,9 @@ function machineLine(result: BenchResult): string {
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   const pinned = `server on core ${machine.serverCpu}, load on ${machine.generatorCpus.join(", ")}`;
   const shared = machine.shared ? " (shared: the figures are for orientation only)" : "";
-  return `${machine.cpu}, ${machine.cores} cores, ${(machine.memoryBytes / 2 ** 30).toFixed(0)} GB, ${machine.platform} ${machine.kernel}; ${versions.join(", ")}; ${pinned}${shared}; ${settings.rounds} interleaved rounds of ${settings.seconds} s; ${result.startedAt.slice(0, 10)}${result.complete ? "" : "; INTERRUPTED"}.`;
+  const busy =
+    machine.loadAverage > 1 ? `; busy with others at the start (load average ${machine.loadAverage.toFixed(1)})` : "";
+  return `${machine.cpu}, ${machine.cores} core${machine.cores === 1 ? "" : "s"}, ${(machine.memoryBytes / 2 ** 30).toFixed(0)} GB, ${machine.platform} ${machine.kernel}; ${versions.join(", ")}; ${pinned}${shared}${busy}; ${settings.rounds === 1 ? "1 round" : `${settings.rounds} interleaved rounds`} of ${settings.seconds} s; ${result.startedAt.slice(0, 10)}${result.complete ? "" : "; INTERRUPTED"}.`;
 }
 
 /** The whole report. */

@@ -17,7 +17,7 @@ import { MICRO_FILES, runMicroFile } from "./load/micro.ts";
 import { plannedText } from "./load/planned.ts";
 import { programs, ROOT } from "./load/programs.ts";
 import { newPlan, type Planned } from "./load/progress.ts";
-import { revision } from "./load/revision.ts";
+import { treeRevision } from "./load/revision.ts";
 import { ROW_SERVERS, serversOf } from "./load/row-groups.ts";
 import { isNamed, parseVariant, type RowServer, type Selection } from "./load/row-servers.ts";
 import { paceFor, rowName, runRow } from "./load/rows.ts";
@@ -301,7 +301,7 @@ async function main(): Promise<number> {
   const given = parsed(argv.slice(2));
   if (given.values.resume) checkAlone(argv.slice(2));
   const interrupted = given.values.resume ? readResult(given.positionals[0] ?? LATEST) : undefined;
-  const { values, positionals } = interrupted === undefined ? given : parsed(argumentsOf(interrupted, revision()));
+  const { values, positionals } = interrupted === undefined ? given : parsed(argumentsOf(interrupted, treeRevision()));
   const chosen = chooseSuites(Object.keys(SUITES), values.only);
   const settled = withoutRun(values, positionals, chosen);
   if (settled !== undefined) return settled;

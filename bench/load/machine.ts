@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { arch, loadavg, release, totalmem, type } from "node:os";
 import { PlainError } from "../../src/runtime/types.ts";
 import { type ProgramName, programs, version } from "./programs.ts";
-import { revision } from "./revision.ts";
+import { treeRevision } from "./revision.ts";
 import type { Machine } from "./types.ts";
 
 /** Parses the kernel's list format, such as "0-3,6". */
@@ -120,7 +120,7 @@ export function describeMachine(cpus: string | undefined): Machine {
   const allowed = allowedCpus();
   const choice = cpus === undefined ? chooseCpus(allowed, siblingsOf) : parseCpuChoice(cpus);
   if (cpus !== undefined) checkCpus(choice, onlineCpus());
-  const versions: Record<string, string> = { ringcorn: revision() };
+  const versions: Record<string, string> = { ringcorn: treeRevision() };
   for (const name of Object.keys(programs()) as ProgramName[]) {
     const found = version(name);
     if (found !== undefined) versions[name] = found;

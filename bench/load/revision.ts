@@ -15,9 +15,23 @@ export function revision(): string {
   }
 }
 
+/** Whether the files that git tracks differ from the commit. */
+function isChanged(): boolean {
+  return git("status", "--porcelain", "-uno") !== "";
+}
+
+/** The commit as a result names it: figures of a tree with changes are not the commit's. */
+export function nameOfTree(commit: string, changed: () => boolean): string {
+  return commit === "unknown" || !changed() ? commit : `${commit}+changes`;
+}
+
+export function treeRevision(): string {
+  return nameOfTree(revision(), isChanged);
+}
+
 /** As `revision`, and whether the files that git tracks differ from it. */
 export function revisionText(): string {
   const commit = revision();
   if (commit === "unknown") return "commit unknown";
-  return `commit ${commit}${git("status", "--porcelain", "-uno") === "" ? "" : ", with changes"}`;
+  return `commit ${commit}${isChanged() ? ", with changes" : ""}`;
 }

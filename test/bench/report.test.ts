@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { outcomes } from "../../bench/goals.ts";
+import { nameOfTree } from "../../bench/load/revision.ts";
 import type { BenchResult, HttpSample, IdleSample, MemorySample } from "../../bench/load/types.ts";
 import { chooseSuites, settingsFrom } from "../../bench/options.ts";
 import { FIGURES_END, FIGURES_START, renderFigures, renderReport, replaceFigures } from "../../bench/report.ts";
@@ -147,6 +148,25 @@ test("processor time has its spread, in the tables and in the ratios, with the k
   assert.match(report, /\| CPU s \/ 10,000 +\| of it kernel \|/);
   assert.match(report, /\| 2\.000 \(1\.500 to 2\.500\) \(!\) \| 0\.400 /);
   assert.match(report, /\| 2\.22 \(1\.67 to 2\.78\) \(!\) +\|/);
+});
+
+test("a machine that others used when the run began is named as such, and so is a tree with changes", () => {
+  const { machine } = result({});
+  const busy = renderReport(result({}, { machine: { ...machine, loadAverage: 3.14 } }));
+  assert.match(busy, /busy with others at the start \(load average 3\.1\)/);
+  assert.doesNotMatch(renderReport(result({})), /busy with others/);
+  assert.equal(
+    nameOfTree("abc1234", () => true),
+    "abc1234+changes",
+  );
+  assert.equal(
+    nameOfTree("abc1234", () => false),
+    "abc1234",
+  );
+  assert.equal(
+    nameOfTree("unknown", () => true),
+    "unknown",
+  );
 });
 
 test("an interrupted run says so", () => {
