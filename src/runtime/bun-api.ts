@@ -5,10 +5,11 @@
 
 export interface BunSocket<Data> {
   data: Data;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly localAddress: string;
-  readonly localPort: number;
+  /** These four are undefined behind a reset, whatever Bun's own types say. */
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
   /** Returns the count taken; -1 when the socket is closed or its sending half is. */
   write(bytes: Uint8Array, byteOffset?: number, byteLength?: number): number;
   pause(): void;

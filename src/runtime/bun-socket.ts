@@ -172,16 +172,14 @@ export class BunConnection implements Socket {
 
   get remote(): SocketAddress {
     this.remoteAddress ??=
-      this.context.path === undefined
-        ? { host: this.raw.remoteAddress, port: this.raw.remotePort }
-        : { host: "", port: 0 };
+      this.context.path === undefined ? known(this.raw.remoteAddress, this.raw.remotePort) : { host: "", port: 0 };
     return this.remoteAddress;
   }
 
   get local(): SocketAddress {
     this.localAddress ??=
       this.context.path === undefined
-        ? { host: this.raw.localAddress, port: this.raw.localPort }
+        ? known(this.raw.localAddress, this.raw.localPort)
         : { host: this.context.path, port: 0 };
     return this.localAddress;
   }
@@ -276,4 +274,9 @@ export class BunConnection implements Socket {
     this.context.onError(error);
     this.reset();
   }
+}
+
+/** The kernel no longer knows the addresses of a connection that its peer has reset, even while there are bytes to read. */
+function known(host: string | undefined, port: number | undefined): SocketAddress {
+  return { host: host ?? "", port: port ?? 0 };
 }

@@ -53,7 +53,10 @@ export interface Socket {
   close(): void;
   /** Ends with RST where the runtime can (see `Runtime.canReset`), else as `close()` does. */
   reset(): void;
-  /** The peer's address. Empty host for a Unix socket's unnamed peer. Costs a system call on some runtimes: read it once. */
+  /**
+   * The peer's address. Empty host for a Unix socket's unnamed peer, and where a reset came before anybody asked. Costs a
+   * system call on some runtimes: read it once.
+   */
   readonly remote: SocketAddress;
   readonly local: SocketAddress;
 }

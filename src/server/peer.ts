@@ -12,9 +12,10 @@ export interface Peer {
 /** Reads the addresses, which costs system calls: once per connection, at its first request. */
 export function identify(socket: Socket, uds: string | undefined, scopes: ScopeBuilder): Peer {
   const { remote, local } = socket;
+  const server = uds === undefined ? ([local.host, local.port] as const) : ([uds, null] as const);
   return {
     client: remote.host === "" ? null : Object.freeze([remote.host, remote.port] as const),
-    server: Object.freeze(uds === undefined ? ([local.host, local.port] as const) : ([uds, null] as const)),
+    server: server[0] === "" ? null : Object.freeze(server),
     trusted: scopes.trusts(remote.host),
   };
 }

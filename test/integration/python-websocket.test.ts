@@ -170,6 +170,19 @@ onEach((runtime) => {
     await server.sees(/undecided ended with 1006/);
   });
 
+  check("clients that reset at once: nobody has failed", async (server) => {
+    const before = server.stderr.length;
+    for (let i = 0; i < 20; i++) {
+      const client = await RawWebSocket.connect(server.address);
+      client.socket.write(handshake("/echo"));
+      client.socket.resetAndDestroy();
+    }
+    const last = await RawWebSocket.open(server.address, "/echo?behind");
+    last.destroy();
+    await server.sees(/behind ended with 1006/);
+    assert.doesNotMatch(server.stderr.slice(before), /ERROR|TypeError|failed/);
+  });
+
   test(`WSGI on ${runtime}: a handshake is answered 501`, { skip }, async () => {
     await withServer(runtime, "sockets:wsgi", APPS, async (server) => {
       assert.equal((await refusal(server, handshake("/"))).status, 501);

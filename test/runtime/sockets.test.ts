@@ -399,6 +399,16 @@ contract("addresses of both ends", async (server) => {
   assert.equal(connection.socket.remote.host, "127.0.0.1");
 });
 
+contract("addresses of both ends, first asked for behind a reset, are texts and numbers", async (server) => {
+  const { client, server: connection } = await server.connect();
+  client.write("a");
+  client.resetAndDestroy();
+  await until(() => connection.closes === 1, "close");
+  for (const { host, port } of [connection.socket.remote, connection.socket.local]) {
+    assert.deepEqual([typeof host, typeof port], ["string", "number"]);
+  }
+});
+
 test("closing the listener leaves its connections alone", async () => {
   const server = await startServer({}, echo);
   const { client, server: connection } = await server.connect();
