@@ -239,6 +239,7 @@ function commandsHtml(result: BenchResult): string {
     for (const [id, command] of Object.entries(commands ?? {})) seen.set(`${suite}, ${titleOf(id)}`, command);
     for (const [tool, command] of Object.entries(loads ?? {})) seen.set(`${suite}, load: ${tool}`, command);
   }
+  for (const [what, command] of Object.entries(result.commands ?? {})) seen.set(what, command);
   if (seen.size === 0) return "";
   const rows = [...seen].map(
     ([what, command]) =>

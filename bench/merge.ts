@@ -119,6 +119,7 @@ function mergeTwo(earlier: BenchResult, later: BenchResult): BenchResult {
     idleSockets: mergeSamples(earlier.idleSockets ?? {}, later.idleSockets ?? {}),
     memory: mergeSamples(earlier.memory, later.memory),
     micro: mergeMicro(earlier.micro, later.micro).flatMap((row) => resettle([row], calibration[row.runtime] ?? 0)),
+    commands: { ...later.commands, ...earlier.commands },
     waitedSeconds: (earlier.waitedSeconds ?? 0) + (later.waitedSeconds ?? 0),
     calibration,
   };

@@ -5,8 +5,9 @@
 import { cpuSeconds } from "./procfs.ts";
 
 const INTERVAL_MS = 50;
-/** Of the load's time, left out at either end: when exactly it began inside the generator is not known. */
-const MARGIN = 0.1;
+/** Of the load's time, left out: when exactly it began and ended inside the generator, which adds up its figures, is not known. */
+const MARGIN_START = 0.1;
+const MARGIN_END = 0.25;
 
 /** The processor time that the generator's processes had used by a moment. */
 export interface BusyReading {
@@ -28,12 +29,12 @@ export function busyShare(
 
 /** The time of a load of so many seconds that has ended at `endedMs`, without its edges. */
 export function loadWindow(endedMs: number, seconds: number): readonly [from: number, to: number] {
-  return [endedMs - (1 - MARGIN) * seconds * 1e3, endedMs - MARGIN * seconds * 1e3];
+  return [endedMs - (1 - MARGIN_START) * seconds * 1e3, endedMs - MARGIN_END * seconds * 1e3];
 }
 
 export interface BusyWatch {
-  /** @param seconds of the load, which has just ended */
-  share(seconds: number, cores: number): number | undefined;
+  /** @param seconds of the load, which has just ended, or at `endedMs` */
+  share(seconds: number, cores: number, endedMs?: number): number | undefined;
   stop(): void;
 }
 
@@ -51,7 +52,7 @@ export function watchBusy(pids: readonly number[]): BusyWatch {
   };
   const timer = setInterval(read, INTERVAL_MS);
   return {
-    share: (seconds, cores) => busyShare(readings, loadWindow(performance.now(), seconds), cores),
+    share: (seconds, cores, endedMs = performance.now()) => busyShare(readings, loadWindow(endedMs, seconds), cores),
     stop: () => clearInterval(timer),
   };
 }

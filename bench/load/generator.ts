@@ -255,10 +255,12 @@ async function runScratched(tool: LoadTool, options: LoadOptions): Promise<LoadR
   options.signal.removeEventListener("abort", interrupt);
   if (options.signal.aborted) throw new PlainError("The load was interrupted.");
   if (code !== 0) throw new PlainError(`"${command.join(" ")}" failed:\n${err || out}`);
-  const wallSeconds = (performance.now() - startedMs) / 1e3;
+  // Before the report is read: h2load's is long.
+  const endedMs = performance.now();
+  const wallSeconds = (endedMs - startedMs) / 1e3;
   const report = readReport(tool, out, options);
   const busySeconds = endedChildrenSeconds() - cpuBefore;
   const utilisation =
-    busy.share(report.seconds, options.cpus.length) ?? busySeconds / (wallSeconds * options.cpus.length);
+    busy.share(report.seconds, options.cpus.length, endedMs) ?? busySeconds / (wallSeconds * options.cpus.length);
   return { ...report, wallSeconds, utilisation, command: command.join(" ") };
 }

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, startClient } from "./client.ts";
 import { type Memory, memory } from "./procfs.ts";
-import { startServer } from "./servers.ts";
+import { serverCommand, startServer } from "./servers.ts";
 import { rotated } from "./stats.ts";
 import type { BenchContext, IdleSample, ServerSpec } from "./types.ts";
 
@@ -88,10 +88,17 @@ export async function hold(
   }
 }
 
+/** Keeps how a server of a suite without rows was started. */
+export function noteCommand({ result }: BenchContext, what: string, command: readonly string[]): void {
+  result.commands ??= {};
+  result.commands[what] ??= command.join(" ");
+}
+
 async function measure(context: BenchContext, spec: ServerSpec, round: number): Promise<IdleSample> {
   const { machine, settings, signal } = context;
   const connections = settings.idleConnections;
   const descriptors = connections + DESCRIPTOR_SPARE;
+  noteCommand(context, `idle, ${spec.title}`, serverCommand(spec, HELLO_APP));
   const server = await startServer(spec, { app: HELLO_APP, cpu: machine.serverCpu, descriptors });
   const client = (count: number) =>
     startClient({

@@ -4,7 +4,7 @@
  */
 import { PlainError } from "../../src/runtime/types.ts";
 import { startClient } from "./client.ts";
-import { hold, idleSample } from "./idle.ts";
+import { hold, idleSample, noteCommand } from "./idle.ts";
 import { freePort, launchServer } from "./launch.ts";
 import { provide, serversOf } from "./row-groups.ts";
 import type { RowServer } from "./row-servers.ts";
@@ -45,6 +45,10 @@ async function measure(context: BenchContext, turn: Turn): Promise<SocketIdleSam
   const port = await freePort();
   const site = { workload, port, cores: 1, workers: 1, fronts: undefined, directory: turn.directory };
   const launch = spec.launch(site);
+  const shown = launch.command.map((part) =>
+    part.replaceAll(turn.directory, "$PEERS").replaceAll(String(port), "PORT"),
+  );
+  noteCommand(context, `${turn.suite}, ${spec.title}`, shown);
   const env = { ...launch.env, PORT: String(port), BENCH_DEFLATE: compressed ? "1" : "" };
   const place = { cpus: [machine.serverCpu], port, signal, descriptors: connections + DESCRIPTOR_SPARE };
   const server = await launchServer({ ...launch, env, title: spec.title }, place, speaksAt(path));

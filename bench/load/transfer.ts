@@ -4,8 +4,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PlainError } from "../../src/runtime/types.ts";
 import { startClient } from "./client.ts";
+import { noteCommand } from "./idle.ts";
 import { peakResidentBytes, resetPeak, residentBytes, watchResident } from "./procfs.ts";
-import { type RunningServer, startServer } from "./servers.ts";
+import { type RunningServer, serverCommand, startServer } from "./servers.ts";
 import type { BenchContext, MemorySample, TransferName } from "./types.ts";
 
 const TRANSFER_APP = "bench/apps/transfer.ts";
@@ -85,6 +86,7 @@ export async function runMemorySuite(context: BenchContext): Promise<void> {
     for (const spec of context.servers.filter((server) => server.kind === "ringcorn")) {
       for (const transfer of TRANSFERS) {
         if (signal.aborted) return;
+        noteCommand(context, `memory, ${spec.title}`, serverCommand(spec, TRANSFER_APP));
         const server = await startServer(spec, { app: TRANSFER_APP, cpu: machine.serverCpu });
         try {
           const sample = await measure(context, server, transfer, round);

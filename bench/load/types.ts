@@ -190,6 +190,8 @@ export interface BenchResult {
   idleSockets?: Record<string, SocketIdleSample[]>;
   memory: Record<string, MemorySample[]>;
   micro: MicroResult[];
+  /** How the servers of the suites of memory were started, by suite and server. */
+  commands?: Record<string, string>;
   /** How long the micro benchmarks have waited for a machine that was slowed down. */
   waitedSeconds?: number;
   /** The fastest calibration beside the micro benchmarks, million steps a second, by runtime. */

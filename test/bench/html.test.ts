@@ -21,6 +21,25 @@ test("the page loads nothing from elsewhere", () => {
   assert.match(page, /Chart\.js v4/);
 });
 
+test("the page says how each server and load generator was started", () => {
+  const suite = {
+    ...row({ uvicorn: rates(1) }),
+    commands: { uvicorn: "run uvicorn <x>" },
+    loads: { wrk: "wrk -c 64" },
+  };
+  const page = renderHtml(result({ "python/hello@1": suite }, { commands: { "idle, Bun.serve": "bun idle.ts" } }));
+  const cells = [
+    "python/hello@1, uvicorn",
+    "run uvicorn &lt;x&gt;",
+    "python/hello@1, load: wrk",
+    "wrk -c 64",
+    "idle, Bun.serve",
+    "bun idle.ts",
+  ];
+  for (const text of cells) assert.ok(page.includes(text), text);
+  assert.ok(!renderHtml(RESULT).includes('id="commands"'));
+});
+
 test("notes are text, not markup", () => {
   const page = renderHtml(RESULT);
   assert.ok(!page.includes("<script>alert(1)"));
