@@ -1,7 +1,7 @@
 /**
  * Two runs on one machine at once: neither installs into what the other is installing, and both say that they were not alone.
  */
-import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startTime } from "./procfs.ts";
@@ -64,16 +64,21 @@ export async function oneAtATime<T>(path: string, waiting: () => void, work: () 
   }
 }
 
-/** Writes into `directory` that this process measures, until it leaves. */
+/** Writes into `directory` that this process measures, until it leaves. Where nothing can be written, nobody is told. */
 export function announce(directory: string): void {
-  mkdirSync(directory, { recursive: true });
   const own = join(directory, String(process.pid));
-  writeFileSync(own, nameOf(process.pid));
+  try {
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(own, nameOf(process.pid));
+  } catch {
+    return;
+  }
   process.once("exit", () => rmSync(own, { force: true }));
 }
 
 /** Other processes that have announced themselves there and still run. */
 export function othersIn(directory: string): number[] {
+  if (!existsSync(directory)) return [];
   const names = readdirSync(directory).filter((name) => name !== String(process.pid));
   return names.filter((name) => isAlive(textAt(join(directory, name)))).map(Number);
 }
