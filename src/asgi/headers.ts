@@ -48,16 +48,9 @@ export class HeaderList implements Iterable<HeaderPair> {
       : { bytes: this.#bytes, start: this.#start, end: this.#end };
   }
 
-  /** The same fields, of which nothing is kept but they. For whoever keeps them longer than a request lasts. */
-  alone(): HeaderList {
-    const lines = this.lines();
-    if (lines === null) {
-      // The pairs have memory of their own.
-      this.pairs();
-      return this;
-    }
-    const { bytes, start, end } = lines;
-    return new HeaderList(new Uint8Array(bytes.subarray(start, end)), 0, end - start, null, this.#copyCostsLess);
+  /** The same fields, whose lines have been copied to `bytes[start, end)`. For whoever keeps them longer than a request lasts. */
+  moved(bytes: Uint8Array, start: number, end: number): HeaderList {
+    return new HeaderList(bytes, start, end, null, this.#copyCostsLess);
   }
 
   /** The pairs as an array; the same one each time. */

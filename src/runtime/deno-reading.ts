@@ -86,7 +86,9 @@ export abstract class DenoReading {
   /** Deno's connection is let go; `onClose` has been called or is about to be. */
   protected released = false;
 
+  // One context serves both, as long as they are made in one place.
   private readonly onRead = (result: unknown) => this.readDone(result);
+  protected readonly onWritten = (result: unknown) => this.writeDone(result);
   private reading = AT_REST;
   private into = OWN;
   private buffer: Uint8Array = left.pop() ?? new Uint8Array(IDLE_READ_BYTES);
@@ -104,6 +106,7 @@ export abstract class DenoReading {
   /** Hands bytes to the handler. */
   protected abstract deliver(chunk: Uint8Array, length: number): void;
   protected abstract atEnd(): void;
+  protected abstract writeDone(result: unknown): void;
   protected abstract release(error: unknown): void;
 
   expect(count: number): void {

@@ -26,7 +26,6 @@ export class DenoSocket extends DenoReading implements Socket {
   private raw: DenoConnection | undefined;
   private readonly context: ConnectionContext;
   private handler: SocketHandler;
-  private readonly onWritten = (result: unknown) => this.writeDone(result);
   private shutDown = false;
   /** FIN has been sent, or is being. */
   private endSent = false;
@@ -191,7 +190,7 @@ export class DenoSocket extends DenoReading implements Socket {
   }
 
   /** @param result the count, or an error */
-  private writeDone(result: unknown): void {
+  protected writeDone(result: unknown): void {
     if (typeof result === "number") this.written(result);
     else this.release(result);
   }

@@ -12,16 +12,16 @@ import {
   CLOSE_NO_CODE,
   CLOSE_SERVICE_RESTART,
 } from "../protocol/websocket/codes.ts";
-import type { DeflateAgreement, MessageDeflater, MessageInflater } from "../protocol/websocket/deflate.ts";
+import type { DeflateAgreement } from "../protocol/websocket/deflate.ts";
 import type { MessageEncoder } from "../protocol/websocket/encoder.ts";
-import { BINARY, CLOSE, ERROR, FrameDecoder, NEED_DATA, PING, TEXT } from "../protocol/websocket/frames.ts";
+import { BINARY, CLOSE, ERROR, type FrameDecoder, NEED_DATA, PING, TEXT } from "../protocol/websocket/frames.ts";
 import type { HandshakeAccepted } from "../protocol/websocket/handshake.ts";
 import type { Socket, SocketHandler } from "../runtime/types.ts";
 import { CLOSED, DEADLINE_NONE, FINISHING, LINGERING, OPEN, STOP_GRACE_MS } from "./connection-end.ts";
 import type { ServerContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { WebSocketHandshake } from "./websocket-handshake.ts";
-import { sharedOf } from "./websocket-shared.ts";
+import { type ConnectionCodec, sharedOf } from "./websocket-shared.ts";
 
 /** What the read deadline is for, besides what connection-end.ts has. */
 const DEADLINE_HANDSHAKE = 10;
@@ -41,12 +41,10 @@ const CHUNK_OWN = 1;
 const CHUNK_SHARED = 2;
 
 export class WebSocketConnection extends WebSocketHandshake implements SocketHandler {
-  readonly queueBytes: number;
-  readonly queueMessages: number;
+  /** Once the handshake is accepted. */
+  #codec: ConnectionCodec | null = null;
+  /** Borrowed while there is a message, or a part of one. */
   #decoder: FrameDecoder | null = null;
-  #encoder: MessageEncoder | null = null;
-  #inflater: MessageInflater | undefined = undefined;
-  #ownDeflater: MessageDeflater | undefined = undefined;
   #chunk = CHUNK_BORROWED;
   /** Chunks that wait for the decoder. */
   #held: Uint8Array[] | null = null;
@@ -76,8 +74,6 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
   ) {
     super(context, socket, exchange, scope, handshake);
     const { options, now } = context;
-    this.queueBytes = options.wsQueueBytes;
-    this.queueMessages = options.wsQueueMessages;
     this.#heardAt = now;
     this.#endsAt = options.wsLifetimeMs > 0 ? now + options.wsLifetimeMs : 0;
     if (options.wsHandshakeTimeoutMs > 0) this.setDeadline(DEADLINE_HANDSHAKE, now + options.wsHandshakeTimeoutMs);
@@ -93,21 +89,25 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
   }
 
   protected get frames(): MessageEncoder {
-    return this.#encoder!;
+    return this.#codec!.encoder;
+  }
+
+  get queueBytes(): number {
+    return this.context.options.wsQueueBytes;
+  }
+
+  get queueMessages(): number {
+    return this.context.options.wsQueueMessages;
   }
 
   // ---- what the cycle may ask for --------------------------------------------------------------------------
 
   protected accepted(agreement: DeflateAgreement | undefined): void {
-    const shared = sharedOf(this.context);
-    const codec = shared.codec(agreement);
-    this.#encoder = codec.encoder;
-    this.#inflater = codec.inflater;
-    this.#ownDeflater = codec.ownDeflater;
-    this.#decoder = new FrameDecoder(shared.decoding, codec.inflater);
+    this.#codec = sharedOf(this.context).codec(agreement);
     this.#heardAt = this.context.now;
     this.deadlineKind = DEADLINE_NONE;
     if (this.#held !== null) this.#pump();
+    this.#restDecoder();
     this.#inputEndedIfDrained();
   }
 
@@ -128,9 +128,10 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
   }
 
   roomAgain(): void {
-    if (this.#pumping || this.phase !== OPEN || this.#decoder === null) return;
+    if (this.#pumping || this.phase !== OPEN || this.#codec === null) return;
     if (this.#hasInput) this.#pump();
     else this.#resume();
+    this.#restDecoder();
   }
 
   // ---- what the socket says --------------------------------------------------------------------------------
@@ -144,11 +145,13 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     const silentMs = now - this.#heardAt;
     this.#heardAt = now;
     this.#pingedAt = 0;
-    const decoder = this.#decoder;
-    if (decoder === null || this.#pumping || this.#hasInput) {
+    const codec = this.#codec;
+    if (codec === null || this.#pumping || this.#hasInput) {
       this.#hold(chunk, length, length === chunk.length);
       return;
     }
+    this.#decoder ??= codec.takeDecoder();
+    const decoder = this.#decoder;
     if (decoder.remaining === 0) {
       this.#rare = this.#fresh || silentMs >= RARE_MS;
       this.#fresh = false;
@@ -161,6 +164,7 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
       decoder.keepInput();
       this.#chunk = CHUNK_OWN;
     }
+    this.#restDecoder();
   }
 
   onDrain(): void {
@@ -194,10 +198,7 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     this.dropBacklog();
     this.giveBack();
     this.#decoder?.close();
-    this.#inflater?.close();
-    this.#ownDeflater?.close();
-    this.#inflater = undefined;
-    this.#ownDeflater = undefined;
+    this.#codec?.close();
     this.cycle.gone();
     this.context.closed(this);
   }
@@ -253,7 +254,7 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     this.#held.push(owned ? chunk : new Uint8Array(chunk.subarray(0, length)));
     this.#heldBytes += length;
     // A client may send a little before its handshake is answered.
-    const mayHold = this.#decoder === null ? this.context.options.limits.pipelinedBytes : 0;
+    const mayHold = this.#codec === null ? this.context.options.limits.pipelinedBytes : 0;
     if (this.#heldBytes <= mayHold || this.#paused) return;
     this.#paused = true;
     this.socket.pause();
@@ -272,7 +273,8 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
 
   /** Decodes until input or room for messages runs out. */
   #pump(): void {
-    const decoder = this.#decoder!;
+    this.#decoder ??= this.#codec!.takeDecoder();
+    const decoder = this.#decoder;
     const cycle = this.cycle;
     const { taker } = cycle;
     let { chunk } = decoder;
@@ -304,6 +306,13 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     if (this.phase !== OPEN || this.#hasInput) return;
     this.#resume();
     this.#inputEndedIfDrained();
+  }
+
+  /** Between messages, others may use the decoder. */
+  #restDecoder(): void {
+    if (this.phase !== OPEN || this.#decoder?.idle !== true) return;
+    this.#codec!.giveDecoder(this.#decoder);
+    this.#decoder = null;
   }
 
   #feedHeld(decoder: FrameDecoder): boolean {
@@ -365,7 +374,7 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
 
   /** FIN has come, and all before it has been looked at: no close frame follows any more. */
   #inputEndedIfDrained(): void {
-    if (!this.peerEnded || this.phase !== OPEN || (this.#hasInput && this.#decoder !== null)) return;
+    if (!this.peerEnded || this.phase !== OPEN || (this.#hasInput && this.#codec !== null)) return;
     const { state } = this.cycle;
     // A client that ends its half before it is answered may still read the denial.
     if (state === states.DENYING) return;

@@ -10,18 +10,50 @@ import type {
   MessageInflater,
 } from "../protocol/websocket/deflate.ts";
 import { MessageEncoder } from "../protocol/websocket/encoder.ts";
-import type { DecoderOptions } from "../protocol/websocket/frames.ts";
+import { type DecoderOptions, FrameDecoder } from "../protocol/websocket/frames.ts";
 import type { TextCodec } from "../protocol/websocket/utf8.ts";
 import { deflateTools } from "../runtime/deflate.ts";
 import { runtimeText } from "../runtime/text.ts";
 import type { ServerContext } from "./context.ts";
 
-/** The codec's parts for one connection. */
-export interface ConnectionCodec {
+/** Decoders kept for the next that need one: more connections than this are seldom in the middle of a message. */
+const MOST_SPARE = 256;
+
+/** The codec's parts for the connections that have agreed upon the same; for one, where a compressor remembers what was said. */
+export class ConnectionCodec {
   readonly encoder: MessageEncoder;
-  readonly inflater: MessageInflater | undefined;
-  /** One of this connection alone, to be closed with it. */
-  readonly ownDeflater: MessageDeflater | undefined;
+  readonly #decoding: DecoderOptions;
+  readonly #inflater: MessageInflater | undefined;
+  readonly #ownDeflater: MessageDeflater | undefined;
+  readonly #spare: FrameDecoder[] = [];
+
+  constructor(
+    encoder: MessageEncoder,
+    decoding: DecoderOptions,
+    inflater?: MessageInflater,
+    ownDeflater?: MessageDeflater,
+  ) {
+    this.encoder = encoder;
+    this.#decoding = decoding;
+    this.#inflater = inflater;
+    this.#ownDeflater = ownDeflater;
+  }
+
+  /** A decoder at the start of a frame. */
+  takeDecoder(): FrameDecoder {
+    return this.#spare.pop() ?? new FrameDecoder(this.#decoding, this.#inflater);
+  }
+
+  /** @param decoder is idle, and nobody's any more */
+  giveDecoder(decoder: FrameDecoder): void {
+    if (this.#spare.length < MOST_SPARE) this.#spare.push(decoder);
+  }
+
+  /** A connection has ended. What others share does not close. */
+  close(): void {
+    this.#inflater?.close();
+    this.#ownDeflater?.close();
+  }
 }
 
 export class WebSocketShared {
@@ -34,6 +66,8 @@ export class WebSocketShared {
   readonly #plain: ConnectionCodec;
   /** By their deflater, which several connections share. */
   readonly #encoders = new Map<MessageDeflater, MessageEncoder>();
+  /** By their inflater, for each of these encoders. */
+  readonly #codecs = new Map<MessageEncoder, Map<MessageInflater, ConnectionCodec>>();
 
   constructor({ runtime, options, app }: Pick<ServerContext, "runtime" | "options" | "app">) {
     this.#text = runtimeText(runtime);
@@ -62,7 +96,7 @@ export class WebSocketShared {
             memoryLevel: options.wsDeflateMemory,
             thresholdBytes: options.wsDeflateThresholdBytes,
           };
-    this.#plain = { encoder: new MessageEncoder(this.#text), inflater: undefined, ownDeflater: undefined };
+    this.#plain = new ConnectionCodec(new MessageEncoder(this.#text), this.decoding);
   }
 
   /** Encoders keep nothing of a connection's: only one whose compressor remembers belongs to one connection. */
@@ -74,18 +108,31 @@ export class WebSocketShared {
     const deflater = tools.deflater(serverWindowBits, serverContextTakeover, deflate.level, deflate.memoryLevel);
     const inflater = tools.inflater(clientWindowBits, clientContextTakeover);
     if (serverContextTakeover) {
-      return {
-        encoder: new MessageEncoder(this.#text, deflater, this.#thresholdBytes),
-        inflater,
-        ownDeflater: deflater,
-      };
+      const own = new MessageEncoder(this.#text, deflater, this.#thresholdBytes);
+      return new ConnectionCodec(own, this.decoding, inflater, deflater);
     }
     let encoder = this.#encoders.get(deflater);
     if (encoder === undefined) {
       encoder = new MessageEncoder(this.#text, deflater, this.#thresholdBytes);
       this.#encoders.set(deflater, encoder);
     }
-    return { encoder, inflater, ownDeflater: undefined };
+    return clientContextTakeover
+      ? new ConnectionCodec(encoder, this.decoding, inflater)
+      : this.#sharedCodec(encoder, inflater);
+  }
+
+  #sharedCodec(encoder: MessageEncoder, inflater: MessageInflater): ConnectionCodec {
+    let codecs = this.#codecs.get(encoder);
+    if (codecs === undefined) {
+      codecs = new Map();
+      this.#codecs.set(encoder, codecs);
+    }
+    let codec = codecs.get(inflater);
+    if (codec === undefined) {
+      codec = new ConnectionCodec(encoder, this.decoding, inflater);
+      codecs.set(inflater, codec);
+    }
+    return codec;
   }
 }
 
