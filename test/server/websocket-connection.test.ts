@@ -111,6 +111,39 @@ test("websocket: a connection that rests holds no buffer", async () => {
   assert.equal(lent(opened), 0);
 });
 
+test("websocket: messages in pieces of several connections, which are lent the same decoders, are not mixed", async () => {
+  const got: string[][] = [];
+  const app: Application = async (_scope, receive, send) => {
+    await receive();
+    await send({ type: "websocket.accept" });
+    const own: string[] = [];
+    got.push(own);
+    for (let event = await receive(); event.type === "websocket.receive"; event = await receive()) {
+      own.push(event.text ?? "");
+    }
+  };
+  const wired = new Wired(app, { ownsChunks: false });
+  const clients = Array.from({ length: 3 }, () => wired.connect());
+  for (const client of clients) await client.send(handshake("/"));
+  const text = (client: number, round: number) => `client ${client}, message ${round}`;
+  for (let round = 0; round < 20; round++) {
+    const frames = clients.map((_, i) => frame(TEXT, text(i, round)));
+    // Each is cut elsewhere, or not at all; a piece may end within the head.
+    const cuts = frames.map(({ length }, i) => (round * (i + 1)) % (length + 1));
+    for (const [i, client] of clients.entries()) client.feed(frames[i].subarray(0, cuts[i]));
+    await settle();
+    for (const [i, client] of clients.toReversed().entries()) {
+      const k = clients.length - 1 - i;
+      client.feed(frames[k].subarray(cuts[k]));
+    }
+    await settle();
+  }
+  assert.deepEqual(
+    got,
+    clients.map((_, i) => Array.from({ length: 20 }, (_, round) => text(i, round))),
+  );
+});
+
 test("websocket: behind a handshake, and behind a message that comes after a silence, little is awaited", async () => {
   const { wired, client } = await open();
   const { socket } = client;
