@@ -8,6 +8,8 @@
 import { BufferPool } from "./deno-buffers.ts";
 import { type Handle, readInto } from "./deno-io.ts";
 import { PLACE_BYTES, Places } from "./deno-places.ts";
+import { type Reader, Turns } from "./deno-turns.ts";
+import { defer } from "./turn.ts";
 
 /** What an idle connection's pending read pins. A request's head fits. */
 const IDLE_READ_BYTES = 2 * 1024;
@@ -51,6 +53,7 @@ function countRound(): void {
 }
 
 export const POOL = new BufferPool();
+export const TURNS = new Turns(defer);
 const PLACES = new Places();
 const NO_BYTES = new Uint8Array(0);
 
@@ -63,8 +66,10 @@ const MOST_LEFT = 64;
 const AT_REST = 0;
 /** The next read is asked for behind the answer. */
 const ANSWERING = 1;
+/** The next read is asked for when its turn comes. */
+const IN_LINE = 2;
 /** A read is pending. */
-const READING = 2;
+const READING = 3;
 
 // What the next read, or the one that is pending, fills.
 /** `buffer`, whole. */
@@ -76,7 +81,7 @@ const EXPECTED = 2;
 /** The place of this number. */
 const PLACE = 3;
 
-export abstract class DenoReading {
+export abstract class DenoReading implements Reader {
   protected readonly handle: Handle;
   protected paused = false;
   /** The peer's FIN has been read. */
@@ -94,6 +99,8 @@ export abstract class DenoReading {
   private buffer: Uint8Array = left.pop() ?? new Uint8Array(IDLE_READ_BYTES);
   private asked = 0;
   private place = 0;
+  /** For `TURNS`. */
+  askedInTurn = 0;
   /** What the handler has said is still to come. */
   private expected = 0;
   /** The handler has said that the next read may wait in a place. */
@@ -123,14 +130,25 @@ export abstract class DenoReading {
 
   resume(): void {
     this.paused = false;
-    if (this.reading === AT_REST && !this.ended && !this.released) this.read();
+    if (this.reading === AT_REST && !this.ended && !this.released) this.ask();
   }
 
   /** The answer has left, or is late: the next read is due unless it has been asked for. */
   readOn(): void {
     if (this.reading !== ANSWERING) return;
     this.reading = AT_REST;
+    if (!this.paused && !this.closed) this.ask();
+  }
+
+  turnCame(): void {
+    this.reading = AT_REST;
     if (!this.paused && !this.closed) this.read();
+    else TURNS.hasRead(this);
+  }
+
+  protected ask(): void {
+    this.reading = IN_LINE;
+    if (TURNS.mayRead(this)) this.read();
   }
 
   protected read(): void {
@@ -152,6 +170,7 @@ export abstract class DenoReading {
 
   /** @param result the count, null at the end, or an error */
   private readDone(result: unknown): void {
+    TURNS.hasRead(this);
     this.reading = AT_REST;
     if (typeof result === "number" && result > 0 && !this.closed) {
       this.arrived(result);

@@ -7,7 +7,7 @@
 import type { DenoAddress, DenoConnection } from "./deno-api.ts";
 import { LARGE_BUFFER_BYTES } from "./deno-buffers.ts";
 import { closeOf, handleOf, shutdownOf, writeFrom } from "./deno-io.ts";
-import { DenoReading, POOL } from "./deno-reading.ts";
+import { DenoReading, POOL, TURNS } from "./deno-reading.ts";
 import type { ArrayOwner, Socket, SocketAddress, SocketHandler } from "./types.ts";
 
 /** The most that is borrowed at once: whether a slow client takes anything is seen only between such pieces. */
@@ -53,12 +53,13 @@ export class DenoSocket extends DenoReading implements Socket {
     this.raw = raw;
     this.context = context;
     this.handler = context.accept(this);
+    TURNS.hasOpened();
   }
 
   static open(raw: DenoConnection, context: ConnectionContext): void {
     try {
       const socket = new DenoSocket(raw, context);
-      if (!socket.paused) socket.read();
+      if (!socket.paused) socket.ask();
     } catch (error) {
       context.onError(error);
       closeOf(raw);
@@ -257,6 +258,7 @@ export class DenoSocket extends DenoReading implements Socket {
     if (this.released) return;
     this.released = true;
     this.closed = true;
+    TURNS.hasClosed();
     closeOf(this.handle);
     this.stopReading();
     const cause = error === undefined || error instanceof Error ? error : new Error(String(error));
