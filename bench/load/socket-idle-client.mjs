@@ -3,7 +3,7 @@
  *
  *   node socket-idle-client.mjs PORT CONNECTIONS PATH [deflate]
  *
- * With `deflate` it offers permessage-deflate and sends the message compressed where the server agreed, so that both sides'
+ * It answers pings. With `deflate` it offers permessage-deflate and sends the message compressed where the server agreed, so that both sides'
  * compressors have been used. Prints "ready N compressed M" when all have been answered, and at the end "closing N", N being
  * how many still stand.
  */
@@ -15,6 +15,8 @@ const path = process.argv[4];
 const offer = process.argv[5] === "deflate" ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "";
 const HANDSHAKE = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${offer}\r\n`;
 const TEXT = 0x81;
+const PING = 0x89;
+const PONG = 0x8a;
 const COMPRESSED = 0x40;
 /** Longer than servers' thresholds for compressing, which lie at a kilobyte or so. */
 const MESSAGE = Buffer.from("All this is said again and again. ".repeat(64));
@@ -39,7 +41,15 @@ function frameBytes(bytes) {
 
 let compressed = 0;
 
+/** Opening many takes longer than servers wait for a pong. A ping comes when nothing else does: a piece of its own. */
+function answerPings(socket) {
+  socket.on("data", (piece) => {
+    if (piece[0] === PING) socket.write(frame(PONG, piece.subarray(2, 2 + piece[1])));
+  });
+}
+
 function hearing(socket) {
+  answerPings(socket);
   let bytes = Buffer.alloc(0);
   let asked = false;
   return (piece) => {
