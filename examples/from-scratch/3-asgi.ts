@@ -274,6 +274,10 @@ class Connection implements SocketHandler, CycleHost {
   }
 
   debug(): void {}
+
+  // A server that stops would wait for applications that go on working behind their answers.
+  applicationBegan(): void {}
+  applicationEnded(): void {}
 }
 
 const address = { host: "127.0.0.1", port: Number(portText), backlog: 128 };

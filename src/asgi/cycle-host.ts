@@ -42,4 +42,7 @@ export interface CycleHost {
   /** The application threw, or sent wrongly, although its response is complete or cut. */
   reportError(cycle: HttpCycle, error: unknown): void;
   debug(cycle: HttpCycle, info: unknown): void;
+  /** The application has been called, and it has returned or failed; not told of one that is part of the server. */
+  applicationBegan(): void;
+  applicationEnded(): void;
 }

@@ -45,8 +45,14 @@ export class HttpCycle extends ResponseSender implements HttpCall {
   #serial = 0;
   /** Whom `watch` was told. */
   #onGone: (() => void) | null = null;
-  readonly #onReturned = () => this.returned();
-  readonly #onRaised = (error: unknown) => this.raised(error);
+  readonly #onReturned = () => {
+    this.host.applicationEnded();
+    this.returned();
+  };
+  readonly #onRaised = (error: unknown) => {
+    this.host.applicationEnded();
+    this.raised(error);
+  };
 
   /** @param head what the request's head says of its connection */
   static open(host: CycleHost, scope: HttpScope, head: Persistence): HttpCycle {
@@ -81,22 +87,31 @@ export class HttpCycle extends ResponseSender implements HttpCall {
       this.raised(error);
       return;
     }
-    if (running instanceof Promise) running.then(this.#onReturned, this.#onRaised);
-    else this.#returnedOdd(running);
+    if (running instanceof Promise) {
+      this.host.applicationBegan();
+      running.then(this.#onReturned, this.#onRaised);
+    } else this.#returnedOdd(running);
   }
 
   /** No promise: nothing, which is the end, or a thenable of somebody's own. */
   #returnedOdd(running: unknown): void {
-    if (typeof running === "object" && running !== null)
-      Promise.resolve(running).then(this.#onReturned, this.#onRaised);
-    else this.returned();
+    if (typeof running !== "object" || running === null) {
+      this.returned();
+      return;
+    }
+    this.host.applicationBegan();
+    Promise.resolve(running).then(this.#onReturned, this.#onRaised);
   }
 
   returned(): void {
     if (this.state === DONE) {
       if (this.reusable && this.letGo) this.#retire();
-    } else if (this.sending !== null) this.sending.then(this.#onReturned, this.#onRaised);
-    else this.#fail(this.unheard);
+    } else if (this.sending !== null) {
+      this.sending.then(
+        () => this.returned(),
+        (error: unknown) => this.raised(error),
+      );
+    } else this.#fail(this.unheard);
   }
 
   /** The response is complete and the application has returned: another request may have this object. */

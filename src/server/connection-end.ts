@@ -94,6 +94,14 @@ export abstract class ConnectionEnd implements Gathered {
     return this.exchange?.outlet.drained() ?? Promise.reject(new ClientDisconnected());
   }
 
+  applicationBegan(): void {
+    this.context.running++;
+  }
+
+  applicationEnded(): void {
+    if (--this.context.running === 0 && this.context.stopping) this.context.allReturned();
+  }
+
   flushSoon(): void {
     if (!this.flushQueued) this.context.gathering.flushLater(this);
   }

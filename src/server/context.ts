@@ -34,13 +34,13 @@ export interface ServerContext {
   patient: boolean;
   /** Requests in flight: a head has been parsed and its response is not complete. */
   inFlight: number;
-  /** Applications of WebSockets that have not returned, although their connections may be gone: a stop waits for them too. */
-  webSocketApps: number;
+  /** Calls of the application that have not returned, although their clients may be answered or gone: a stop waits for them. */
+  running: number;
   requestsStarted: number;
   /** Called when a request has started. */
   onRequest: (() => void) | undefined;
   opened(connection: Swept): void;
   closed(connection: Swept): void;
-  /** The last one of `webSocketApps` has returned. */
-  webSocketAppsDone(): void;
+  /** While stopping: the last one of `running` has returned. */
+  allReturned(): void;
 }

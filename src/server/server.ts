@@ -138,13 +138,13 @@ class Server implements ServerHandle {
       stopping: false,
       patient: false,
       inFlight: 0,
-      webSocketApps: 0,
+      running: 0,
       requestsStarted: 0,
       onRequest: undefined,
       gathering: new Gathering(runtime, (connection, error) => this.#broken(connection, error)),
       opened: (connection) => this.#sweeper.add(connection),
       closed: (connection) => this.#closed(connection),
-      webSocketAppsDone: () => {
+      allReturned: () => {
         if (this.#isEmpty) this.#emptied?.();
       },
     };
@@ -237,7 +237,7 @@ class Server implements ServerHandle {
 
   /** Nobody is served any more. */
   get #isEmpty(): boolean {
-    return this.connections === 0 && (this.#overdue || this.#context.webSocketApps === 0);
+    return this.connections === 0 && (this.#overdue || this.#context.running === 0);
   }
 
   #tick(): number {
@@ -268,9 +268,9 @@ class Server implements ServerHandle {
     }, options.gracefulTimeoutMs - noticeMs);
     const deadline = setTimeout(() => {
       this.#overdue = true;
-      const { webSocketApps } = this.#context;
+      const { running } = this.#context;
       if (this.connections > 0) logger.warning(`${this.connections} connections were not finished in time and are cut`);
-      else logger.warning(`applications of ${webSocketApps} closed WebSockets have not returned in time`);
+      else logger.warning(`${calls(running)} of the application did not return in time`);
       this.#sweeper.each((connection) => connection.abort());
       if (this.#isEmpty) this.#emptied?.();
     }, options.gracefulTimeoutMs);
@@ -285,8 +285,9 @@ class Server implements ServerHandle {
 
   /** Nobody is connected, and yet the server does not end. */
   #sayWhoIsWaitedFor(): void {
-    const { logger, webSocketApps } = this.#context;
-    if (this.connections === 0) logger.info(`Waiting for the applications of ${webSocketApps} closed WebSockets.`);
+    const { logger, running } = this.#context;
+    if (this.connections > 0) return;
+    logger.info(`Waiting for ${calls(running)} of the application, whose clients are answered or gone.`);
   }
 
   #empty(): Promise<void> {
@@ -311,6 +312,10 @@ class Server implements ServerHandle {
   #end(): void {
     this.#settleStopped();
   }
+}
+
+function calls(count: number): string {
+  return count === 1 ? "1 call" : `${count} calls`;
 }
 
 function makeDefaultFields(options: ServerOptions): DefaultFields {

@@ -104,14 +104,6 @@ export abstract class WebSocketHandshake extends WebSocketOutput implements WebS
     this.answerAndFinish(status, false);
   }
 
-  applicationBegan(): void {
-    this.context.webSocketApps++;
-  }
-
-  applicationEnded(): void {
-    if (--this.context.webSocketApps === 0) this.context.webSocketAppsDone();
-  }
-
   report(error: unknown): void {
     responses.logApplicationError(this.context, this, error);
   }

@@ -107,6 +107,12 @@ const routes: Readonly<Record<string, Handler>> = {
     await answer(send, query.get("body") ?? "gated");
     note(token, "answered");
   },
+  /** Answers, and goes on working for `ms`. */
+  "/behind": async ({ send, query }) => {
+    await answer(send, "answered");
+    await new Promise((resolve) => setTimeout(resolve, number(query.get("ms"), 0)));
+    console.error("the work behind the answer is done");
+  },
   /** `n` pieces of `size` bytes each. */
   "/stream": async ({ send, query }) => {
     const piece = new Uint8Array(number(query.get("size"), 4)).fill(0x61);
@@ -236,6 +242,7 @@ export default async function app(scope: Scope, receive: Receive, send: Send): P
     scope.state.mark = "set at startup";
     await send({ type: "lifespan.startup.complete" });
     await receive();
+    console.error("the application is shut down");
     await send({ type: "lifespan.shutdown.complete" });
     return;
   }

@@ -202,11 +202,11 @@ export class Wired {
       stopping: false,
       patient: false,
       inFlight: 0,
-      webSocketApps: 0,
+      running: 0,
       requestsStarted: 0,
       onRequest: undefined,
       opened: (connection) => void this.connections.add(connection),
-      webSocketAppsDone: () => {},
+      allReturned: () => {},
       closed: (connection) => {
         if (!this.connections.delete(connection)) throw new Error("a connection was closed twice");
       },

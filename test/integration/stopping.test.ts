@@ -146,6 +146,32 @@ onEach((runtime) => {
     });
   });
 
+  test(`${runtime}: a stop waits for what an application does behind its answer, then shuts it down`, async () => {
+    await withServer(runtime, APP, [], async (server) => {
+      assert.equal(text(await request(server.address, "/behind?ms=400")), "answered");
+      const stays = await RawClient.connect(server.address);
+      await stays.send(GET("/behind?ms=300"));
+      assert.equal(text(await stays.response()), "answered");
+      server.signal("SIGTERM");
+      assert.equal(await stays.ended(), "fin");
+      assert.deepEqual(await server.ended(), { code: 0, signal: null });
+      const said = server.stderr.match(/the work behind the answer is done|the application is shut down/g);
+      const done = "the work behind the answer is done";
+      assert.deepEqual(said, [done, done, "the application is shut down"]);
+    });
+  });
+
+  test(`${runtime}: … but not longer than the deadline`, async () => {
+    await withServer(runtime, APP, ["--timeout-graceful-shutdown", "0.4"], async (server) => {
+      assert.equal(text(await request(server.address, "/behind?ms=600000")), "answered");
+      server.signal("SIGTERM");
+      assert.deepEqual(await server.ended(), { code: 0, signal: null });
+      assert.match(server.stderr, /Waiting for 1 call of the application, whose clients are answered or gone/);
+      assert.match(server.stderr, /1 call of the application did not return in time/);
+      assert.match(server.stderr, /the application is shut down/);
+    });
+  });
+
   test(`${runtime}: nothing hangs: an app that never answers ends with the deadline`, async () => {
     await withServer(runtime, APP, ["--timeout-graceful-shutdown", "0.4"], async (server) => {
       const client = await RawClient.connect(server.address);

@@ -262,8 +262,8 @@ onEach((runtime) => {
       await client.send(frame(CLOSE, (await client.next()).payload));
       assert.equal(await client.ended(), "fin");
       assert.deepEqual(await server.ended(), { code: 0, signal: null });
-      assert.match(server.stderr, /Waiting for the applications of 1 closed WebSockets/);
-      assert.match(server.stderr, /applications of 1 closed WebSockets have not returned in time/);
+      assert.match(server.stderr, /Waiting for 1 call of the application/);
+      assert.match(server.stderr, /1 call of the application did not return in time/);
       assert.match(server.stderr, /the application is shut down/);
     }));
 });
