@@ -187,7 +187,17 @@ export class DenoSocket extends DenoReading implements Socket {
     // As integers: a number that may be another one is an object of its own to V8, in each connection.
     this.flightStart = start | 0;
     this.flightEnd = end | 0;
-    writeFrom(this.handle, flight.subarray(start, end)).then(this.onWritten, this.onWritten);
+    if (TURNS.mayWrite(this)) this.startWrite();
+  }
+
+  writeTurnCame(): void {
+    if (this.released) this.written(0);
+    else this.startWrite();
+  }
+
+  private startWrite(): void {
+    const bytes = this.flight!.subarray(this.flightStart, this.flightEnd);
+    writeFrom(this.handle, bytes).then(this.onWritten, this.onWritten);
   }
 
   /** @param result the count, or an error */

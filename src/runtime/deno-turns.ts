@@ -1,10 +1,10 @@
 /**
- * Who may read next on Deno, when many want to.
+ * Who may read and write next on Deno, when many want to.
  *
  * Deno (the cooperative budget of tokio, its event loop) lets 128 reads and writes get on in a turn. When more are ready it
  * tries them all, in vain, and begins with the latest in the next turn: of a thousand busy connections those that have
  * just been answered are served over and over, others wait for seconds, new ones are not accepted, and most of the time
- * goes into trying. So few reads are asked for at once, and the other connections stand in line here. A read that has not
+ * goes into trying. So few reads are asked for at once, few writes in a turn, and the other connections stand in line here. A read that has not
  * been answered for some turns is an idle connection's and counts no more.
  */
 /** With no more connections than this, no more can be ready than get on: nobody stands in line. */
@@ -22,6 +22,15 @@ const UNCOUNTED = -1;
  * so many behind one another.
  */
 const TURNS_LEFT_OUT = 16;
+
+/** So many writes a turn: beyond, they would be tried in vain as well. */
+const MOST_WRITES = 100;
+
+/** Who has something to write. */
+export interface Writer {
+  /** May write now. */
+  writeTurnCame(): void;
+}
 
 /** Who stands in line. */
 export interface Reader {
@@ -41,6 +50,8 @@ export class Turns {
   /** Of each of the last turns, the reads that were asked for in it and have not been answered; and all of them. */
   private readonly asked = new Array<number>(TURNS).fill(0);
   private allAsked = 0;
+  private writes = 0;
+  private writers: Writer[] = [];
   private accepted = 0;
   private leftOut = 0;
   private readonly turn = () => this.takeTurn();
@@ -80,6 +91,18 @@ export class Turns {
     this.allAsked -= 1;
   }
 
+  /** As `mayRead`: whether it may write at once; if not, `writeTurnCame` is called. */
+  mayWrite(writer: Writer): boolean {
+    if (this.connections <= FEW_CONNECTIONS) return true;
+    if (this.writes < MOST_WRITES) {
+      this.writes += 1;
+      return true;
+    }
+    this.writers.push(writer);
+    this.deferTurn();
+    return false;
+  }
+
   private count(reader: Reader): void {
     reader.askedInTurn = this.now;
     this.asked[this.now & (TURNS - 1)]! += 1;
@@ -94,6 +117,7 @@ export class Turns {
 
   private takeTurn(): void {
     this.isDeferred = false;
+    this.letWrite();
     if (this.accepted > 0 && this.leftOut < TURNS_LEFT_OUT) {
       this.accepted = 0;
       this.leftOut += 1;
@@ -112,6 +136,16 @@ export class Turns {
     }
     this.forgetServed();
     if (this.line.length > 0) this.deferTurn();
+  }
+
+  private letWrite(): void {
+    const { writers } = this;
+    this.writes = Math.min(writers.length, MOST_WRITES);
+    if (this.writes === 0) return;
+    this.writers = writers.slice(this.writes);
+    if (this.writers.length > 0) this.deferTurn();
+    const count = this.writes;
+    for (let i = 0; i < count; i++) writers[i]!.writeTurnCame();
   }
 
   /** Those that were in line. */

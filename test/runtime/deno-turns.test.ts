@@ -92,3 +92,21 @@ test("when connections have closed nobody stands in line any more", () => {
   turn(TURNS + 2);
   assert.deepEqual(read.slice(-12), numbers(AT_ONCE, 60));
 });
+
+test("of many so many write at once, and the others in the turns that follow, in their order", () => {
+  const { turns, turn, waits } = loop(300);
+  const written: number[] = [];
+  for (let i = 0; i < 250; i++) if (turns.mayWrite({ writeTurnCame: () => written.push(i) })) written.push(i);
+  assert.deepEqual(written, numbers(0, 100));
+  turn(1);
+  assert.deepEqual(written, numbers(0, 200));
+  turn(1);
+  assert.deepEqual(written, numbers(0, 250));
+  turn(1);
+  assert.equal(waits(), false);
+});
+
+test("with few connections nobody waits to write", () => {
+  const { turns } = loop(FEW);
+  for (let i = 0; i < 500; i++) assert.ok(turns.mayWrite({ writeTurnCame: () => assert.fail() }));
+});
