@@ -11,6 +11,11 @@
 const FEW_CONNECTIONS = 100;
 /** So many reads that may be ready. Each mostly causes a write, and what became ready all at once has to get on besides. */
 const MOST_ASKED = 48;
+/**
+ * And so many in so many turns, however soon they are answered: less than gets on meanwhile, so that those that wait, and
+ * were ready before, have their turn. Power of two.
+ */
+const PACE_TURNS = 16;
 /** A read that was asked for so many turns ago has found nothing. Power of two. */
 const TURNS = 64;
 /** Turns are counted up to this and begin anew: a small integer to V8, and a multiple of TURNS less one. */
@@ -50,6 +55,8 @@ export class Turns {
   /** Of each of the last turns, the reads that were asked for in it and have not been answered; and all of them. */
   private readonly asked = new Array<number>(TURNS).fill(0);
   private allAsked = 0;
+  /** Asked for in the present PACE_TURNS, answered or not. */
+  private recent = 0;
   private writes = 0;
   private writers: Writer[] = [];
   private accepted = 0;
@@ -76,7 +83,7 @@ export class Turns {
       reader.askedInTurn = UNCOUNTED;
       return true;
     }
-    if (this.allAsked < MOST_ASKED && this.line.length === 0) {
+    if (this.hasRoom && this.line.length === 0) {
       this.count(reader);
       return true;
     }
@@ -107,6 +114,11 @@ export class Turns {
     reader.askedInTurn = this.now;
     this.asked[this.now & (TURNS - 1)]! += 1;
     this.allAsked += 1;
+    this.recent += 1;
+  }
+
+  private get hasRoom(): boolean {
+    return this.allAsked < MOST_ASKED && this.recent < MOST_ASKED;
   }
 
   private deferTurn(): void {
@@ -129,7 +141,8 @@ export class Turns {
     const place = this.now & (TURNS - 1);
     this.allAsked -= this.asked[place]!;
     this.asked[place] = 0;
-    while (this.next < this.line.length && this.allAsked < MOST_ASKED) {
+    if ((this.now & (PACE_TURNS - 1)) === 0) this.recent = 0;
+    while (this.next < this.line.length && this.hasRoom) {
       const reader = this.line[this.next++]!;
       this.count(reader);
       reader.turnCame();

@@ -5,6 +5,7 @@ import { type Reader, Turns } from "../../src/runtime/deno-turns.ts";
 
 const FEW = 100;
 const AT_ONCE = 48;
+const PACE = 16;
 const TURNS = 64;
 const LEFT_OUT = 16;
 
@@ -44,6 +45,9 @@ test("of many so many read at once, and who has read makes room for the next in 
   turn(1);
   assert.equal(read.length, AT_ONCE);
   for (let i = 0; i < 10; i++) turns.hasRead(readers[i]);
+  // Those that were ready before come first.
+  turn(PACE - 2);
+  assert.equal(read.length, AT_ONCE);
   turn(1);
   assert.deepEqual(read, numbers(0, AT_ONCE + 10));
 });
@@ -78,8 +82,10 @@ test("turns without reads follow one another while connections are accepted, but
     turn(1);
     assert.equal(read.length, AT_ONCE);
   }
-  turns.hasOpened();
-  turn(1);
+  for (let i = 0; i < PACE * (LEFT_OUT + 1); i++) {
+    turns.hasOpened();
+    turn(1);
+  }
   assert.equal(read.length, AT_ONCE + 10);
 });
 
