@@ -54,6 +54,19 @@ test("what only one run has stays as it is", () => {
   assert.deepEqual([both.missing, both.done], [{ uwsgi: "x" }, ["web/json"]]);
 });
 
+test("how servers and load generators were started is told of both runs", () => {
+  const first = result({ hello: { ...row({ a: rates(1) }), commands: { a: "run a" }, loads: { wrk: "wrk" } } });
+  const loads = { h2load: "h2load" };
+  const second = result(
+    { hello: { ...row({ b: rates(1) }), commands: { b: "run b" }, loads } },
+    { commands: { i: "x" } },
+  );
+  const both = merge([first, second]);
+  assert.deepEqual(both.http.hello.commands, { a: "run a", b: "run b" });
+  assert.deepEqual(both.http.hello.loads, { wrk: "wrk", ...loads });
+  assert.deepEqual(both.commands, { i: "x" });
+});
+
 test("idle connections and micro benchmarks are put together too", () => {
   const first = result({}, { idle: { "ringcorn-bun": [idle(1)] }, micro: [microRow("a", 10, 20)] });
   const second = result({}, { idle: { "ringcorn-bun": [idle(3)] }, micro: [microRow("a", 40, 50), microRow("b", 7)] });
