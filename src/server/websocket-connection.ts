@@ -5,7 +5,7 @@
 import type { WebSocketScope } from "../asgi/types.ts";
 import type { WebSocketCycle } from "../asgi/websocket-cycle.ts";
 import * as states from "../asgi/websocket-states.ts";
-import { giveBack } from "../channel/memory.ts";
+import { copyOf, giveBack } from "../channel/memory.ts";
 import {
   CLOSE_GOING_AWAY,
   CLOSE_INTERNAL_ERROR,
@@ -16,6 +16,7 @@ import type { DeflateAgreement } from "../protocol/websocket/deflate.ts";
 import type { MessageEncoder } from "../protocol/websocket/encoder.ts";
 import { BINARY, CLOSE, ERROR, type FrameDecoder, NEED_DATA, PING, TEXT } from "../protocol/websocket/frames.ts";
 import type { HandshakeAccepted } from "../protocol/websocket/handshake.ts";
+import { COPIED_BYTES } from "../protocol/websocket/limits.ts";
 import type { Socket, SocketHandler } from "../runtime/types.ts";
 import { CLOSED, DEADLINE_NONE, FINISHING, LINGERING, OPEN, STOP_GRACE_MS } from "./connection-end.ts";
 import type { ServerContext } from "./context.ts";
@@ -29,8 +30,6 @@ const DEADLINE_CLOSE = 11;
 
 /** Pings of one turn that are answered each; of more than these, the last (RFC 6455 section 5.5.3). */
 const PONGS_PER_TURN = 16;
-/** Messages up to here are copied: a view would keep the whole chunk that they came in. */
-const COPY_BYTES = 4 * 1024;
 const PING_BYTES = 4;
 /** Behind such a silence a message is a rare one: the next may be as long in coming. */
 const RARE_MS = 1000;
@@ -335,12 +334,13 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     const { payload, payloadStart, payloadEnd } = decoder;
     const length = payloadEnd - payloadStart;
     if (decoder.payloadOwned) return length === payload.length ? payload : payload.subarray(payloadStart, payloadEnd);
-    // Never by `slice`: on a Buffer, which a runtime may hand over, that is a view, and the application's is no Buffer.
-    const part = payload.subarray(payloadStart, payloadEnd);
-    const isSmall = length <= COPY_BYTES || 2 * length < payload.length;
-    if (isSmall || payload !== decoder.chunk || this.#chunk === CHUNK_BORROWED) return new Uint8Array(part);
+    const isSmall = length <= COPIED_BYTES || 2 * length < payload.length;
+    if (isSmall || payload !== decoder.chunk || this.#chunk === CHUNK_BORROWED) {
+      return copyOf(payload, payloadStart, payloadEnd);
+    }
     this.#chunk = CHUNK_SHARED;
-    return new Uint8Array(part.buffer, part.byteOffset, length);
+    // Not a Buffer, as the chunk may be.
+    return new Uint8Array(payload.buffer, payload.byteOffset + payloadStart, length);
   }
 
   #answerPing(decoder: FrameDecoder): void {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Chunk, giveBack, giveBackPiece, returned } from "../../src/channel/memory.ts";
+import { Chunk, copyOf, giveBack, giveBackPiece, returned } from "../../src/channel/memory.ts";
 
 const KB = 1024;
 
@@ -21,6 +21,15 @@ test("a small array is left alone", () => {
   const bytes = new Uint8Array(KB);
   giveBack(bytes);
   assert.equal(bytes.length, KB);
+});
+
+test("a copy is one, and no Buffer, whatever it is of", () => {
+  for (const bytes of [Uint8Array.of(1, 2, 3, 4), Buffer.from([1, 2, 3, 4])]) {
+    const copy = copyOf(bytes, 1, 3);
+    bytes.fill(0);
+    assert.deepEqual(copy, Uint8Array.of(2, 3));
+    assert.equal(copy.constructor, Uint8Array);
+  }
 });
 
 test("pieces that were given back are counted, others not", () => {

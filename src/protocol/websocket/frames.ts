@@ -22,7 +22,7 @@ import {
 } from "./codes.ts";
 import { INFLATE_CORRUPT, INFLATE_TOO_LARGE, type MessageInflater } from "./deflate.ts";
 import { FrameHead } from "./head.ts";
-import type { WebSocketLimits } from "./limits.ts";
+import { COPIED_BYTES, type WebSocketLimits } from "./limits.ts";
 import { asideFor, rotateKey, unmask, unmaskAside } from "./mask.ts";
 import { giveSpare, takeSpare } from "./spares.ts";
 import {
@@ -225,8 +225,9 @@ export class FrameDecoder {
       this.position = end;
       const { key } = this.#head;
       const isText = kind === TEXT_WHOLE;
-      // A binary message stays in the chunk, which may become the application's with it.
-      const aside = isText || !this.#options.strings ? asideFor(length) : null;
+      // A larger binary message stays in the chunk, which may become the application's with it.
+      const mayMove = isText || !this.#options.strings || length <= COPIED_BYTES;
+      const aside = mayMove ? asideFor(this.chunk, position, length) : null;
       if (aside !== null) {
         const ascii = unmaskAside(this.chunk, position, end, key);
         return this.#finish(aside, WIDE_START, WIDE_START + length, isText, ascii, false);
@@ -265,7 +266,7 @@ export class FrameDecoder {
     let end = position + count;
     this.position = end;
     const key = rotateKey(this.#head.key, this.#arrived);
-    const aside = asideFor(count);
+    const aside = asideFor(chunk, position, count);
     let ascii: boolean;
     if (aside === null) ascii = unmask(chunk, position, end, key);
     else {

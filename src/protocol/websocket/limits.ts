@@ -20,3 +20,6 @@ export const DEFAULT_WEBSOCKET_LIMITS: WebSocketLimits = {
   frameBytes: DEFAULT_FRAME_BYTES,
   fragments: DEFAULT_FRAGMENTS,
 };
+
+/** Binary messages up to here are copied by who keeps them: a view would keep the whole chunk that they came in. */
+export const COPIED_BYTES = 4 * 1024;

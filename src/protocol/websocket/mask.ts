@@ -9,6 +9,14 @@ const WORDS_FROM_BYTES = 192;
 /** From here on it pays to copy the bytes to where sixteen are masked at a time, and back. */
 const WIDE_FROM_BYTES = 2 * 1024;
 
+/**
+ * The same where the payload is most of what the array holds, which is then copied whole: on Bun an array that has just
+ * arrived has no buffer that views could share, and making one costs more than the rest of a message of 1 KB.
+ */
+const WHOLE_FROM_BYTES = 128;
+/** An array is copied whole when no more than this is around the payload. */
+const MOST_AROUND_BYTES = 64;
+
 /** The view of the last buffer: a chunk may hold many frames. It keeps one chunk of the whole process alive. */
 let lastBuffer: ArrayBufferLike | undefined;
 let lastWords: Int32Array = new Int32Array(0);
@@ -41,9 +49,13 @@ export function unmask(bytes: Uint8Array, start: number, end: number, key: numbe
   return unmaskWords(bytes, start, end, key);
 }
 
-/** Where payloads that are not left in place stand, from `WIDE_START` on, until the next one; null: nowhere. */
-export function asideFor(count: number): Uint8Array | null {
-  if (count < WIDE_FROM_BYTES || count > WIDE_BYTES) return null;
+/**
+ * Where payloads that are not left in place stand, from `WIDE_START` on, until the next one; null: nowhere.
+ * @param bytes what holds `count` bytes of payload, from `start` on
+ */
+export function asideFor(bytes: Uint8Array, start: number, count: number): Uint8Array | null {
+  const from = isMost(bytes, start, count) ? WHOLE_FROM_BYTES : WIDE_FROM_BYTES;
+  if (count < from || count > WIDE_BYTES) return null;
   const wide = wideMask();
   return wide === null ? null : wide.bytes;
 }
@@ -53,8 +65,14 @@ export function unmaskAside(bytes: Uint8Array, start: number, end: number, key: 
   return maskAside(wideMask() as Wide, bytes, start, end, key);
 }
 
+function isMost(bytes: Uint8Array, start: number, count: number): boolean {
+  return bytes.length - count <= MOST_AROUND_BYTES && start <= MOST_AROUND_BYTES;
+}
+
 function maskAside(wide: Wide, bytes: Uint8Array, start: number, end: number, key: number): boolean {
-  wide.bytes.set(bytes.subarray(start, end), WIDE_START);
+  // What is copied besides stands in front of the payload, or behind it.
+  if (isMost(bytes, start, end - start)) wide.bytes.set(bytes, WIDE_START - start);
+  else wide.bytes.set(bytes.subarray(start, end), WIDE_START);
   const stop = WIDE_START + end - start;
   const rest = stop - ((end - start) & (WIDE_BLOCK_BYTES - 1));
   const seen = wide.mask(WIDE_START, rest, key);

@@ -48,7 +48,6 @@ for (const [length, headLength] of [
   [0, 6],
   [125, 6],
   [126, 8],
-  [256, 8],
   [65535, 8],
   [65536, 14],
 ]) {
@@ -68,6 +67,20 @@ for (const [length, headLength] of [
     assert.equal(decoder.idle, true);
   });
 }
+
+test("a binary message of 256 bytes, which is copied by who keeps it, is unmasked elsewhere", () => {
+  const payload = Uint8Array.from({ length: 256 }, (_, i) => i);
+  const bytes = frame({ opcode: 2, payload });
+  const before = bytes.slice();
+  const decoder = decoderWith();
+  decoder.feed(bytes, 0, bytes.length);
+  assert.equal(decoder.next(), BINARY);
+  assert.deepEqual(decoder.payload.slice(decoder.payloadStart, decoder.payloadEnd), payload);
+  assert.equal(decoder.payloadOwned, false);
+  assert.deepEqual(bytes, before);
+  assert.equal(decoder.next(), NEED_DATA);
+  assert.equal(decoder.idle, true);
+});
 
 const error = (code: string, closeCode = 1002): PlainEvent => ({ event: "error", code, closeCode });
 const text = (value: string): PlainEvent => ({ event: "text", text: value });

@@ -10,6 +10,8 @@ const KEY_BYTES = [0xd4, 0xc3, 0xb2, 0x84] as const;
 const KEY = 0x84b2c3d4 | 0;
 /** Around the least of what is copied aside, and around what its memory holds. */
 const LENGTHS = [2047, 2048, 2049, 2111, 2112, 2113, 4099, WIDE_BYTES - 1, WIDE_BYTES, WIDE_BYTES + 1];
+/** Around the least of what is copied aside with all that is around it. */
+const WHOLE_LENGTHS = [127, 128, 129, 191, 192, 255, 256, 1024, 1027];
 const LONGER = [WIDE_BYTES + 63, WIDE_BYTES + 64, WIDE_BYTES + 200, 2 * WIDE_BYTES + 5];
 
 function masked(length: number, from: number): [before: Uint8Array, wanted: Uint8Array] {
@@ -29,15 +31,19 @@ test("large payloads are unmasked in place, at any alignment, and nothing else i
 });
 
 test("what is unmasked aside leaves the chunk as it is", () => {
-  for (const length of LENGTHS) {
-    const [bytes, wanted] = masked(length, 14);
-    const aside = asideFor(length);
-    assert.equal(aside === null, length < 2048 || length > WIDE_BYTES, `${length}`);
-    if (aside === null) continue;
-    const before = bytes.slice();
-    unmaskAside(bytes, 14, 14 + length, KEY);
-    assert.equal(Buffer.compare(bytes, before), 0);
-    assert.equal(Buffer.compare(aside.subarray(WIDE_START, WIDE_START + length), wanted.subarray(14, -9)), 0);
+  for (const length of [...WHOLE_LENGTHS, ...LENGTHS]) {
+    for (const start of [6, 14, 55, 56, 3000]) {
+      const [bytes, wanted] = masked(length, start);
+      const aside = asideFor(bytes, start, length);
+      const isMost = start + 9 <= 64;
+      assert.equal(aside === null, length < (isMost ? 128 : 2048) || length > WIDE_BYTES, `${length} at ${start}`);
+      if (aside === null) continue;
+      const before = bytes.slice();
+      unmaskAside(bytes, start, start + length, KEY);
+      assert.equal(Buffer.compare(bytes, before), 0);
+      const unmasked = aside.subarray(WIDE_START, WIDE_START + length);
+      assert.equal(Buffer.compare(unmasked, wanted.subarray(start, start + length)), 0, `${length} at ${start}`);
+    }
   }
 });
 
