@@ -8,6 +8,7 @@ import threading
 import time
 
 from . import wire
+from .collector import looks
 
 #: How often the loop is asked for an answer.
 ASK_SECONDS = 0.25
@@ -26,6 +27,7 @@ class Beat:
     def answer(self):
         """The loop turns."""
         self._asked = 0.0
+        looks.tell(len(self.worker.requests))
         if self._told_late:
             self._told_late = False
             self.worker.outlet.put_control(self._record())

@@ -11,6 +11,7 @@ from collections import deque
 
 from . import wire
 from .asgi import HttpRequest, build_scope
+from .collector import LOOK_AFTER_BYTES, looks
 from .websocket import Socket
 from .websocket import build_scope as build_socket_scope
 
@@ -43,6 +44,8 @@ class Outlet:
         self.sock = sock
         self.blocked = False
         self.dead = False
+        #: Bytes of both directions since the collector looked; threads may miscount them.
+        self.moved = 0
         self._thread = threading.get_ident()
         self._lock = threading.Lock()
         self._thread_room = threading.Condition()
@@ -169,6 +172,7 @@ class Outlet:
             except OSError:
                 self.dead = True
                 return False
+            self.moved += sent
             if not self._keep_rest(parts, sent):
                 self.blocked = True
                 if not self._watching:
@@ -313,6 +317,10 @@ class Link(asyncio.BufferedProtocol):
         if rest and at:
             view[:rest] = view[at:end]
         self._rest = rest
+        outlet.moved += at
+        if outlet.moved >= LOOK_AFTER_BYTES:
+            outlet.moved = 0
+            looks.look()
         queued = starter.turn_read()
         if held:
             outlet.release(queued)
