@@ -14,6 +14,7 @@ export const OPTIONS = {
   cores: { type: "string" },
   compare: { type: "string" },
   html: { type: "string" },
+  summary: { type: "string" },
   scratch: { type: "boolean", default: false },
   tune: { type: "boolean", default: false },
   tools: { type: "string" },
@@ -54,7 +55,8 @@ export const HELP = `npm run bench -- [options]
   --compare FILE      print the difference to an earlier result
   --list              name the suites and servers
   --report [FILE...]  print the report of an earlier result (.bench/latest.json), or one of several runs of one commit,
-                      whose rounds then stand together; --json and --html write it there
+                      whose rounds then stand together; --json and --html write it there, --summary one line of each row
+                      in Markdown; a file may be compressed (.json.gz)
   --resume [FILE]     go on with an interrupted run (.bench/latest.json), with its options
   --readme [FILE...]  put an earlier result's figures into README.md
   -h, --help

@@ -177,14 +177,16 @@ function memorySection(result: BenchResult): string[] {
   ];
 }
 
-function goalsSection(result: BenchResult): string[] {
+/** What was set out and what was measured of it. */
+export function goalsSection(result: BenchResult): string[] {
   const rows = outcomes(result)
     .filter((outcome) => outcome.measured !== "–")
     .map(({ what, goal, measured, reached }) => [what, goal, measured, REACHED[String(reached)]]);
   return rows.length === 0 ? [] : ["### goals", table([["what", "goal", "measured", "reached"], ...rows])];
 }
 
-function machineLine(result: BenchResult): string {
+/** The machine, the versions of everything, how and when it was measured. */
+export function machineLine(result: BenchResult): string {
   const { machine, settings } = result;
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   const pinned = `server on core ${machine.serverCpu}, load on ${machine.generatorCpus.join(", ")}`;

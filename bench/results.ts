@@ -4,14 +4,21 @@
  */
 import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { PlainError } from "../src/runtime/types.ts";
 import type { BenchResult } from "./load/types.ts";
+
+/** The text of a file, or of one that is compressed: a whole run's samples are a megabyte. */
+function contentOf(path: string): string {
+  const bytes = readFileSync(path);
+  return (path.endsWith(".gz") ? gunzipSync(bytes) : bytes).toString("utf8");
+}
 
 /** @throws PlainError when the file holds none */
 export function readResult(path: string): BenchResult {
   let found: Partial<BenchResult> | null;
   try {
-    found = JSON.parse(readFileSync(path, "utf8")) as Partial<BenchResult> | null;
+    found = JSON.parse(contentOf(path)) as Partial<BenchResult> | null;
   } catch {
     found = null;
   }

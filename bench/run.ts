@@ -33,6 +33,7 @@ import { runProgram } from "./program.ts";
 import { renderFigures, renderReport, replaceFigures } from "./report.ts";
 import { checkFolderOf, datedName, readResult, textOf, writeAll } from "./results.ts";
 import { argumentsOf, checkAlone, suitesLeft, withoutLoose } from "./resume.ts";
+import { renderSummary } from "./summary.ts";
 
 const RESULTS = join(ROOT, ".bench");
 const LATEST = join(RESULTS, "latest.json");
@@ -284,11 +285,14 @@ function withoutRun(values: Values, positionals: readonly string[], suites: read
     stdout.write(`${renderReport(result)}\n`);
     if (values.json !== undefined) writeFileSync(values.json, textOf(result));
     if (values.html !== undefined) writeFileSync(values.html, renderHtml(result));
+    if (values.summary !== undefined) writeFileSync(values.summary, `${renderSummary(result)}\n`);
     if (values.compare !== undefined) stdout.write(`\n${renderDifference(readResult(values.compare), result)}\n`);
   } else if (positionals.length > 0) throw new PlainError(`"${positionals[0]}" is not an option: see --help.`);
   else if (values.list) stdout.write(listText(suites));
-  else if (values.html !== undefined) {
-    throw new PlainError("--html goes with --report: each run leaves a page of its own beside its samples.");
+  else if (values.html !== undefined || values.summary !== undefined) {
+    throw new PlainError(
+      "--html and --summary go with --report: each run leaves a page of its own beside its samples.",
+    );
   } else return undefined;
   return 0;
 }
