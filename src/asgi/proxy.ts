@@ -6,12 +6,16 @@ import ipaddr from "ipaddr.js";
 
 type Network = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
+/** Hosts whose trust is kept: most connections come from few, and parsing an address costs more than the rest of accepting one. */
+const MOST_KNOWN = 1024;
+
 /** Decides which peers may say where a request came from. */
 export class TrustedPeers {
   readonly #all: boolean;
   readonly #networks: Network[] = [];
   /** Names that are no addresses, such as a Unix socket's empty peer name. */
   readonly #literals = new Set<string>();
+  readonly #known = new Map<string, boolean>();
 
   /**
    * @param entries addresses, CIDR networks, or "*"
@@ -31,6 +35,15 @@ export class TrustedPeers {
 
   has(host: string): boolean {
     if (this.#all) return true;
+    const known = this.#known.get(host);
+    if (known !== undefined) return known;
+    const found = this.#find(host);
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+    this.#known.set(host, found);
+    return found;
+  }
+
+  #find(host: string): boolean {
     if (host === "" || !ipaddr.isValid(host)) return this.#literals.has(host);
     const address = ipaddr.process(host);
     return this.#networks.some(([network, bits]) => {

@@ -13,6 +13,8 @@ export interface ConnectionContext {
   readonly onError: (error: unknown) => void;
   /** The listener's Unix socket path. */
   readonly path: string | undefined;
+  /** The server's side of all its connections; undefined where each has to be asked, which is a system call. */
+  local: SocketAddress | undefined;
 }
 
 export type RawSocket = BunSocket<BunConnection | undefined>;
@@ -177,10 +179,7 @@ export class BunConnection implements Socket {
   }
 
   get local(): SocketAddress {
-    this.localAddress ??=
-      this.context.path === undefined
-        ? known(this.raw.localAddress, this.raw.localPort)
-        : { host: this.context.path, port: 0 };
+    this.localAddress ??= this.context.local ?? known(this.raw.localAddress, this.raw.localPort);
     return this.localAddress;
   }
 

@@ -75,6 +75,9 @@ function socketEvents(context: ConnectionContext): BunSocketEvents<Data> {
   };
 }
 
+/** Connections to a listener on one address come to that one; any other notation is the kernel's to say. */
+const ONE_ADDRESS = /^(?!0\.)\d+\.\d+\.\d+\.\d+$/;
+
 async function listen(options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener> {
   const system = await libc();
   END_PROBE.system = system;
@@ -82,6 +85,7 @@ async function listen(options: ListenOptions, accept: (socket: Socket) => Socket
     accept,
     onError: options.onError ?? ((error) => nodeRuntime.writeErr(`${error}\n`)),
     path: options.path,
+    local: options.path === undefined ? undefined : { host: options.path, port: 0 },
   };
   const socket = socketEvents(context);
   let raw: BunListener;
@@ -96,6 +100,7 @@ async function listen(options: ListenOptions, accept: (socket: Socket) => Socket
     host = await numericHost(options.host);
     const tcp = { hostname: host, port: options.port ?? 0, reusePort: options.reusePort === true };
     raw = attempt(options, () => bun.listen({ ...tcp, socket, allowHalfOpen: true }));
+    if (ONE_ADDRESS.test(host)) context.local = { host, port: raw.port };
   }
   let open = true;
   return {

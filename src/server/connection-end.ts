@@ -103,7 +103,7 @@ export abstract class ConnectionEnd implements Gathered {
   }
 
   flushSoon(): void {
-    if (!this.flushQueued) this.context.gathering.flushLater(this);
+    this.context.gathering.flushLater(this);
   }
 
   flush(): void {
@@ -204,6 +204,11 @@ export abstract class ConnectionEnd implements Gathered {
     this.finish();
   }
 
+  /** The peer has said that nothing follows what it has sent, all of which has been read. */
+  protected nothingFollows(): boolean {
+    return false;
+  }
+
   /** Sends what is committed, then FIN, then waits a while for the peer's. */
   protected finish(): void {
     if (this.phase !== OPEN) return;
@@ -214,7 +219,8 @@ export abstract class ConnectionEnd implements Gathered {
   }
 
   protected linger(): void {
-    const quiet = this.exchange === null;
+    // A reset can only answer bytes that come yet, and would take the answer with it: there will be none.
+    const quiet = this.exchange === null || this.nothingFollows();
     this.giveBack();
     if (this.peerEnded || quiet) {
       this.close();

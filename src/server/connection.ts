@@ -225,6 +225,12 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     return intake.parser.contentLength - intake.bodyBytes;
   }
 
+  /** Some clients send a line end behind a body, so a request that has one is not the last of it. */
+  protected override nothingFollows(): boolean {
+    const { parser } = this.exchange!.intake;
+    return this.#bodyDone && !this.#inputDead && !parser.keepAlive && !parser.hasBody && !this.#hasInput();
+  }
+
   /** Parses until input or permission runs out. */
   #pump(): void {
     if (this.#pumping) return;

@@ -10,6 +10,9 @@ import type { Runtime } from "../runtime/types.ts";
  * the applications of one turn answer at once then leaves connection by connection, with the caches warm.
  */
 const QUIET_ROUNDS = 6;
+/** And after this many milliseconds at the latest, seen each so many rounds: who computes between its events is read meanwhile. */
+const MOST_GATHERING_MS = 5;
+const ROUNDS_A_LOOK = 16;
 
 /** Requests of one connection that start from microtasks before the event loop gets a turn. */
 const WAKES_PER_TURN = 128;
@@ -31,10 +34,12 @@ export interface Gathered {
 }
 
 export class Gathering {
-  readonly #runtime: Pick<Runtime, "defer">;
+  readonly #runtime: Pick<Runtime, "defer" | "now">;
   readonly #broken: (connection: Gathered, error: unknown) => void;
   #flushQueue: Gathered[] = [];
   #quietRounds = 0;
+  #rounds = 0;
+  #since = 0;
   /** Requests started since output last left. */
   #started = 0;
   readonly #wakeQueue: Gathered[] = [];
@@ -44,15 +49,20 @@ export class Gathering {
   readonly #serveWoken = () => this.#resumeWoken();
 
   /** @param broken is told what a connection throws, which is a mistake of the server's own */
-  constructor(runtime: Pick<Runtime, "defer">, broken: (connection: Gathered, error: unknown) => void) {
+  constructor(runtime: Pick<Runtime, "defer" | "now">, broken: (connection: Gathered, error: unknown) => void) {
     this.#runtime = runtime;
     this.#broken = broken;
   }
 
+  /** Its output leaves with that of the others, once nobody announces more. */
   flushLater(connection: Gathered): void {
-    connection.flushQueued = true;
     this.#quietRounds = 0;
-    if (this.#flushQueue.push(connection) === 1) queueMicrotask(this.#round);
+    if (connection.flushQueued) return;
+    connection.flushQueued = true;
+    if (this.#flushQueue.push(connection) > 1) return;
+    this.#rounds = 0;
+    this.#since = this.#runtime.now();
+    queueMicrotask(this.#round);
   }
 
   wake(connection: Gathered): void {
@@ -67,8 +77,12 @@ export class Gathering {
   }
 
   #countRound(): void {
-    if (++this.#quietRounds < QUIET_ROUNDS) queueMicrotask(this.#round);
-    else this.#flushAll();
+    if (++this.#quietRounds >= QUIET_ROUNDS || this.#isLate()) this.#flushAll();
+    else queueMicrotask(this.#round);
+  }
+
+  #isLate(): boolean {
+    return ++this.#rounds % ROUNDS_A_LOOK === 0 && this.#runtime.now() - this.#since > MOST_GATHERING_MS;
   }
 
   #flushAll(): void {

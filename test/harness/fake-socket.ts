@@ -174,9 +174,12 @@ export class Wired {
     const runDeferred = (task: () => void) => void setImmediate(task);
     this.context = {
       ...IGNORED,
-      gathering: new Gathering({ defer: (task) => this.#nobody(runDeferred, task) }, (_connection, error) => {
-        throw error;
-      }),
+      gathering: new Gathering(
+        { defer: (task) => this.#nobody(runDeferred, task), now: () => 0 },
+        (_connection, error) => {
+          throw error;
+        },
+      ),
       runtime,
       options: full,
       logger: {

@@ -368,3 +368,28 @@ test("a socket that says it takes nothing ever again is let go with the next loo
     assert.deepEqual([wired.connections.size, wired.context.inFlight, wired.context.pool.lent], [0, 0, 0]);
   }
 });
+
+const POST = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n";
+const closes: Application = async (_scope, _receive, send) => {
+  await send({ type: "http.response.start", status: 200, headers: [["connection", "close"]] });
+  await send({ type: "http.response.body" });
+};
+
+for (const [what, request, app, ending] of [
+  ["asks for the end", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", echoPath, "closed"],
+  ["asks for the end by its version", "GET / HTTP/1.0\r\n\r\n", echoPath, "closed"],
+  ["asks for the end behind a body, and may yet send a line end", `${POST}Connection: close\r\n\r\nab`, echo, "fin"],
+  ["has sent more than it should", `GET / HTTP/1.0\r\n\r\n${GET}`, echoPath, "fin"],
+  ["does not know of the end yet", GET, closes, "fin"],
+] as const) {
+  test(`a client that ${what}: ${ending === "closed" ? "closed behind the answer" : "half-closed, and what comes is read"}`, async () => {
+    const wired = new Wired(app);
+    const client = wired.connect();
+    await client.send(request);
+    assert.equal(responses(client.socket.bytes, true).length, 1);
+    assert.equal(client.socket.ending, ending);
+    assert.equal(wired.connections.size, ending === "closed" ? 0 : 1);
+    client.fin();
+    assert.deepEqual([wired.connections.size, wired.context.pool.lent], [0, 0]);
+  });
+}

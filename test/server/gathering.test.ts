@@ -29,8 +29,10 @@ class Fake implements Gathered {
 function world() {
   const calls: string[] = [];
   const deferred: (() => void)[] = [];
-  const gathering = new Gathering({ defer: (task) => void deferred.push(task) }, (connection) => connection.abort());
-  return { calls, deferred, gathering, a: new Fake("a", calls), b: new Fake("b", calls) };
+  const clock = { now: 0 };
+  const runtime = { defer: (task: () => void) => void deferred.push(task), now: () => clock.now };
+  const gathering = new Gathering(runtime, (connection) => connection.abort());
+  return { calls, deferred, clock, gathering, a: new Fake("a", calls), b: new Fake("b", calls) };
 }
 
 async function rounds(count: number): Promise<void> {
@@ -47,6 +49,27 @@ test("output of several connections leaves together once it is quiet", async () 
   await rounds(4);
   assert.deepEqual(calls, ["flush a", "flush b"]);
   assert.equal(a.flushQueued, false);
+});
+
+test("what one connection writes in many pieces leaves at once", async () => {
+  const { calls, gathering, a } = world();
+  for (let i = 0; i < 40; i++) {
+    gathering.flushLater(a);
+    await rounds(3);
+  }
+  assert.deepEqual(calls, []);
+  await rounds(8);
+  assert.deepEqual(calls, ["flush a"]);
+});
+
+test("who computes between pieces is read meanwhile", async () => {
+  const { calls, clock, gathering, a } = world();
+  for (let i = 0; i < 40; i++) {
+    gathering.flushLater(a);
+    clock.now += 10;
+    await rounds(3);
+  }
+  assert.ok(calls.length >= 5, `${calls.length} writes of 40 pieces`);
 });
 
 test("a request that starts puts off the output of its turn", async () => {
