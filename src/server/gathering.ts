@@ -10,7 +10,7 @@ import type { Runtime } from "../runtime/types.ts";
  * the applications of one turn answer at once then leaves connection by connection, with the caches warm.
  */
 const QUIET_ROUNDS = 6;
-/** And after this many milliseconds at the latest, seen each so many rounds: who computes between its events is read meanwhile. */
+/** And after about this many milliseconds at the latest, seen each so many rounds: who computes between its events is read meanwhile. */
 const MOST_GATHERING_MS = 5;
 const ROUNDS_A_LOOK = 16;
 
@@ -61,7 +61,6 @@ export class Gathering {
     connection.flushQueued = true;
     if (this.#flushQueue.push(connection) > 1) return;
     this.#rounds = 0;
-    this.#since = this.#runtime.now();
     queueMicrotask(this.#round);
   }
 
@@ -81,8 +80,12 @@ export class Gathering {
     else queueMicrotask(this.#round);
   }
 
+  /** Asks for the time only where there are many rounds. */
   #isLate(): boolean {
-    return ++this.#rounds % ROUNDS_A_LOOK === 0 && this.#runtime.now() - this.#since > MOST_GATHERING_MS;
+    if (++this.#rounds % ROUNDS_A_LOOK !== 0) return false;
+    const now = this.#runtime.now();
+    if (this.#rounds === ROUNDS_A_LOOK) this.#since = now;
+    return now - this.#since > MOST_GATHERING_MS;
   }
 
   #flushAll(): void {
