@@ -5,6 +5,7 @@ import { PlainError } from "../../src/runtime/types.ts";
 import { runLoad } from "./generator.ts";
 import { checkAnswer } from "./parity.ts";
 import { coreBusySeconds, cpuSeconds, peakResidentBytes } from "./procfs.ts";
+import { shown } from "./programs.ts";
 import { type RunningServer, serverCommand, startServer } from "./servers.ts";
 import { rotated } from "./stats.ts";
 import type { BenchContext, HttpSample, HttpSuiteResult, LoadTool, ServerSpec } from "./types.ts";
@@ -40,7 +41,7 @@ async function measure(
   const serverSystemSeconds = serverAfter.system - serverBefore.system;
   const serverCpuSeconds = serverAfter.user - serverBefore.user + serverSystemSeconds;
   const foreignSeconds = Math.max(0, coreBusySeconds(machine.serverCpu) - coreBefore - serverCpuSeconds);
-  context.result.http[name].loads![tool] ??= run.command.replaceAll(String(server.port), "PORT");
+  context.result.http[name].loads![tool] ??= shown(run.command).replaceAll(String(server.port), "PORT");
   const coreSeconds = run.wallSeconds * machine.generatorCpus.length;
   const generatorForeign = (busySeconds(machine.generatorCpus) - generatorBefore) / coreSeconds - run.utilisation;
   return {
@@ -87,7 +88,7 @@ export function describeSample(sample: HttpSample): string {
 async function turn(context: BenchContext, name: string, spec: ServerSpec, round: number): Promise<void> {
   const { machine, settings, tools } = context;
   const suite = context.result.http[name];
-  suite.commands![spec.id] ??= serverCommand(spec, HELLO_APP).join(" ");
+  suite.commands![spec.id] ??= shown(serverCommand(spec, HELLO_APP).join(" "));
   const server = await startServer(spec, { app: HELLO_APP, cpu: machine.serverCpu });
   try {
     if (spec.kind !== "floor") suite.answers[spec.id] ??= await checkAnswer(spec.title, server.port);

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, startClient } from "./client.ts";
 import { type Memory, memory } from "./procfs.ts";
+import { shown } from "./programs.ts";
 import { serverCommand, startServer } from "./servers.ts";
 import { rotated } from "./stats.ts";
 import type { BenchContext, IdleSample, ServerSpec } from "./types.ts";
@@ -91,7 +92,7 @@ export async function hold(
 /** Keeps how a server of a suite without rows was started. */
 export function noteCommand({ result }: BenchContext, what: string, command: readonly string[]): void {
   result.commands ??= {};
-  result.commands[what] ??= command.join(" ");
+  result.commands[what] ??= shown(command.join(" "));
 }
 
 async function measure(context: BenchContext, spec: ServerSpec, round: number): Promise<IdleSample> {

@@ -10,6 +10,11 @@ import { PlainError } from "../../src/runtime/types.ts";
 /** The project's root directory, with a slash at its end. */
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
+/** A command as results show it: what lies in the tree is named from there, wherever that lies. */
+export function shown(command: string): string {
+  return command.replaceAll(ROOT, "$TREE/");
+}
+
 export type ProgramName = "bun" | "deno" | "node" | "wrk" | "autocannon" | "oha" | "h2load";
 
 const VERSION_FLAG: Record<ProgramName, string> = {

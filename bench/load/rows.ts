@@ -16,6 +16,7 @@ import { runLoop } from "./loop.ts";
 import { allowedCpus, type Layout, layoutFor } from "./machine.ts";
 import { runPaced } from "./paced.ts";
 import { coreBusySeconds, cpuSeconds, peakResidentBytes, proportionalBytes, startTime } from "./procfs.ts";
+import { shown } from "./programs.ts";
 import type { Provision } from "./provision.ts";
 import { provide, serversOf } from "./row-groups.ts";
 import { type RowServer, type Split, splitsFor, splitText } from "./row-servers.ts";
@@ -206,7 +207,7 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
     PYTHONPYCACHEPREFIX: join(cacheDirectory(), "pycache"),
   };
   const launch = spec.launch(site);
-  const command = launch.command.join(" ").replaceAll(row.provision.directory, "$PEERS");
+  const command = shown(launch.command.join(" ")).replaceAll(row.provision.directory, "$PEERS");
   // Tuning tries several before the one that stays.
   suite.commands![spec.id] = command.replaceAll(String(port), "PORT");
   const directory = mkdtempSync(join(tmpdir(), "ringcorn-bench-"));
@@ -235,7 +236,7 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
     });
   } finally {
     for (const [name, said] of Object.entries(row.loads)) {
-      row.loads[name] = said.replaceAll(String(port), "PORT").replaceAll(directory, "$REQUESTS");
+      row.loads[name] = shown(said).replaceAll(String(port), "PORT").replaceAll(directory, "$REQUESTS");
     }
     await server.stop();
     rmSync(directory, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chooseCpus, parseCpuChoice, parseCpuList } from "../../bench/load/machine.ts";
 import { parseCoreBusy, parseKilobytes, parseStat } from "../../bench/load/procfs.ts";
-import { parseVersion } from "../../bench/load/programs.ts";
+import { parseVersion, ROOT, shown } from "../../bench/load/programs.ts";
 
 const alone = (cpu: number) => [cpu];
 
@@ -86,3 +86,10 @@ for (const [text, expected] of [
     assert.equal(parseVersion(text), expected);
   });
 }
+
+test("a command is shown with the tree's place named, not said", () => {
+  assert.equal(
+    shown(`${ROOT}bun ${ROOT}src/cli/main.ts --config file:${ROOT}a.py`),
+    "$TREE/bun $TREE/src/cli/main.ts --config file:$TREE/a.py",
+  );
+});
