@@ -13,7 +13,7 @@ import type { BenchResult, HttpSample, HttpSuiteResult, PacedFigures } from "./l
 import { connectionsText } from "./load/workloads.ts";
 import { table } from "./table.ts";
 
-const whole = (value: number) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en") : "–");
+export const whole = (value: number) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en") : "–");
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
 const WIDE_MARK = "(!)";
 /** From this share of its cores on a generator has no time left, and a server has hardly any. */

@@ -3,7 +3,7 @@
  * The report (report.ts) has every figure.
  */
 import { compare, preferredTool, requestsPerSecond, samplesOf, titleOf } from "./goals.ts";
-import { median, spread } from "./load/stats.ts";
+import { median, roundsText, spread } from "./load/stats.ts";
 import type { BenchResult, HttpSample } from "./load/types.ts";
 import { goalsSection, machineLine } from "./report.ts";
 import {
@@ -13,11 +13,11 @@ import {
   missingText,
   plannedSection,
   spreadLegend,
+  whole,
   withSpread,
 } from "./report-rows.ts";
 import { table } from "./table.ts";
 
-const whole = (value: number) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en") : "–");
 const milliseconds = (us: number) => (Number.isFinite(us) ? (us / 1e3).toFixed(1) : "–");
 
 const HEAD = [
@@ -82,16 +82,20 @@ function idleSection(result: BenchResult): string[] {
   return rows.length === 0 ? [] : ["## Idle connections", table([["server", "KB a connection"], ...rows])];
 }
 
+/** Says what the figures of the rows are. */
+function roundsOf(result: BenchResult, rows: readonly string[]): string {
+  const counts = rows.map((suite) =>
+    Math.max(...Object.keys(result.http[suite].samples).map((id) => samplesOf(result, suite, id).length)),
+  );
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  const rounds = least === most ? roundsText(least) : `${least} to ${roundsText(most)}`;
+  return `Requests or messages a second and latencies are medians of ${rounds}; the fastest peer is the one with the highest median, and a ratio above 1 says that Ringcorn was faster.`;
+}
+
 /** Throughput and latency of every row, idle connections, curves, goals, and what was missing. */
 export function renderSummary(result: BenchResult): string {
   const suites = Object.keys(result.http);
   const rows = suites.filter((suite) => Object.keys(result.http[suite].samples).length > 0);
-  const counts = rows.map(
-    (suite) =>
-      spread(samplesOf(result, suite, Object.keys(result.http[suite].samples)[0]).map(requestsPerSecond)).count,
-  );
-  const [least, most] = [Math.min(...counts), Math.max(...counts)];
-  const rounds = least === most ? `${least}` : `${least} to ${most}`;
   const figures = [
     ...(rows.length === 0 ? [] : ["## Rows", table([HEAD, ...rows.map((suite) => rowOf(result, suite))])]),
     ...idleSection(result),
@@ -101,7 +105,7 @@ export function renderSummary(result: BenchResult): string {
   return [
     machineLine(result),
     `By \`${result.command}\`.`,
-    `Requests or messages a second and latencies are medians of ${rounds} round${rounds === "1" ? "" : "s"}; the fastest peer is the one with the highest median, and a ratio above 1 says that Ringcorn was faster.`,
+    ...(rows.length === 0 ? [] : [roundsOf(result, rows)]),
     ...figures,
     ...spreadLegend(figures),
     ...missingText(result).map((part) => part.replace(/^###/, "##")),

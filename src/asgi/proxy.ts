@@ -33,17 +33,18 @@ export class TrustedPeers {
     }
   }
 
+  /** Whether the connection's own peer, by its address, is one of them. */
   has(host: string): boolean {
-    if (this.#all) return true;
     const known = this.#known.get(host);
     if (known !== undefined) return known;
-    const found = this.#find(host);
+    const found = this.#isListed(host);
     if (this.#known.size >= MOST_KNOWN) this.#known.clear();
     this.#known.set(host, found);
     return found;
   }
 
-  #find(host: string): boolean {
+  #isListed(host: string): boolean {
+    if (this.#all) return true;
     if (host === "" || !ipaddr.isValid(host)) return this.#literals.has(host);
     const address = ipaddr.process(host);
     return this.#networks.some(([network, bits]) => {
@@ -66,7 +67,8 @@ export class TrustedPeers {
       const entry = parseEntry(entries[i]);
       if (entry === undefined) return chosen;
       chosen = entry;
-      if (this.#all ? i === 0 : !this.has(entry[0])) return entry;
+      // Not remembered: this is what clients say, not where they are.
+      if (this.#all ? i === 0 : !this.#isListed(entry[0])) return entry;
     }
     return chosen;
   }

@@ -10,7 +10,10 @@ import type { Runtime } from "../runtime/types.ts";
  * the applications of one turn answer at once then leaves connection by connection, with the caches warm.
  */
 const QUIET_ROUNDS = 6;
-/** And after about this many milliseconds at the latest, seen each so many rounds: who computes between its events is read meanwhile. */
+/**
+ * And after about this many milliseconds at the latest, by a look at the clock each so many rounds: who computes between its
+ * events is read meanwhile.
+ */
 const MOST_GATHERING_MS = 5;
 const ROUNDS_A_LOOK = 16;
 

@@ -42,6 +42,10 @@ test("a row without peers, or without an answer, is shown as it is", () => {
   assert.deepEqual(lineOf(page, "| web/json@1")?.slice(1, 6), ["7", "–", "–", "–", "–"]);
 });
 
+test("a result without rows says nothing of rounds", () => {
+  assert.doesNotMatch(renderSummary(result({})), /medians|Infinity/);
+});
+
 test("a result is read from a compressed file too", () => {
   const directory = mkdtempSync(join(tmpdir(), "ringcorn-"));
   try {
