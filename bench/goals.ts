@@ -168,7 +168,7 @@ function parserOutcomes(result: BenchResult): Outcome[] {
       {
         what: title,
         goal: `≥ ${atLeast.toFixed(1)} GB/s`,
-        measured: Number.isNaN(rate) ? "–" : `${rate.toFixed(2)} GB/s${excused ? ", throttled: not judged" : ""}`,
+        measured: Number.isNaN(rate) ? "–" : `${rate.toFixed(3)} GB/s${excused ? ", throttled: not judged" : ""}`,
         reached: Number.isNaN(rate) || excused ? undefined : rate >= atLeast,
       },
       {

@@ -82,7 +82,7 @@ test("a goal in GB/s is not judged by a throttled row, unless it was reached all
   };
   assert.deepEqual(
     [outcomeAt(1000).reached, outcomeAt(1000).measured],
-    [undefined, "0.70 GB/s, throttled: not judged"],
+    [undefined, "0.703 GB/s, throttled: not judged"],
   );
   assert.equal(outcomeAt(500).reached, true);
   const rounds = roundsOf([1000, 1], [1000, 1]);
