@@ -29,8 +29,8 @@ export interface WebSocketCall {
    * Sends a message. `bytes` is the caller's again when this returns; a text must be UTF-8. Behind the end of the
    * connection nothing happens.
    * @param room so many bytes in front of `start` are nobody's: they may be written to
-   * @returns null when nothing is to be waited for; rejects with ClientDisconnected
-   * @throws ProtocolViolation before `websocket.accept`
+   * @returns null when nothing is to be waited for; rejects with ClientDisconnected, and with ProtocolViolation before
+   *   `websocket.accept` or behind one that was refused. It throws nothing: others' messages may stand in the same chunk
    */
   message(isText: boolean, bytes: Uint8Array, start: number, end: number, room: number): Promise<void> | null;
   /** The application has returned. It must not touch the call any more. */

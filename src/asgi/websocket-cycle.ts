@@ -133,8 +133,12 @@ export class WebSocketCycle implements WebSocketCall {
 
   message(isText: boolean, bytes: Uint8Array, start: number, end: number, room: number): Promise<void> | null {
     if (this.state >= states.CLOSING) return null;
-    this.#next(states.SEND);
-    return this.#host.messageBytes(isText, bytes, start, end, room);
+    try {
+      this.#next(states.SEND);
+      return this.#host.messageBytes(isText, bytes, start, end, room);
+    } catch (error) {
+      return refused(error);
+    }
   }
 
   // ---- receiving -------------------------------------------------------------------------------------------

@@ -162,6 +162,18 @@ onEach((runtime) => {
     assert.deepEqual([denied.status, field(denied, "x-own"), text(denied).length], [401, "yes", 600_000]);
   });
 
+  check("what follows an acceptance that is refused harms no other WebSocket of the worker", async (server) => {
+    const other = await RawWebSocket.open(server.address, "/echo?other");
+    const before = server.stderr.length;
+    for (let i = 0; i < 3; i++) {
+      assert.equal((await refusal(server, handshake("/bad-field"))).status, 500);
+      await other.send(frame(TEXT, `${i}`));
+      assert.equal(textOf(await other.next()), `${i}`);
+    }
+    assert.doesNotMatch(server.stderr.slice(before), /is gone|handles nowhere/);
+    other.destroy();
+  });
+
   check("a client that goes before it is answered", async (server) => {
     const client = await RawWebSocket.connect(server.address);
     await client.send(handshake("/undecided"));

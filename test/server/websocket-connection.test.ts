@@ -1,7 +1,7 @@
 /** WebSockets on a fake socket: what waits for whom, and what is given back. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Application, ReceiveEvent, Send } from "../../src/asgi/types.ts";
+import type { Application, ReceiveEvent, Send, SentHeader } from "../../src/asgi/types.ts";
 import { WEBSOCKET_CALL, type WebSocketCall } from "../../src/asgi/websocket-call.ts";
 import { type Client, settle, Wired, type WiredOptions } from "../harness/fake-socket.ts";
 import {
@@ -278,7 +278,7 @@ test("websocket: many pings of one turn get sixteen pongs and the last one's", a
 });
 
 /** An application that is part of the server: it is told messages as bytes. */
-function openCall(options: WiredOptions = {}) {
+function openCall(options: WiredOptions = {}, headers: readonly SentHeader[] = []) {
   const told: string[] = [];
   let full = false;
   let call!: WebSocketCall;
@@ -293,7 +293,7 @@ function openCall(options: WiredOptions = {}) {
       },
       ended: (code, reason) => void told.push(`ended ${code} ${reason}`),
     });
-    void each.send({ type: "websocket.accept" });
+    each.send({ type: "websocket.accept", headers }).catch(() => {});
   };
   const app = Object.assign((() => assert.fail("it is not asked")) as Application, { [WEBSOCKET_CALL]: take });
   const wired = new Wired(app, options);
@@ -319,6 +319,15 @@ test("websocket: an application that takes calls sends bytes, which it may chang
   await settle();
   const sent = first()!;
   assert.deepEqual([sent.opcode, textOf(sent)], [TEXT, "grüße"]);
+});
+
+test("websocket: a message behind an acceptance that was refused rejects, and throws nothing", async () => {
+  const { call, client } = openCall({}, [["x-own", "a\nb"]]);
+  const sent = call.message(true, new Uint8Array(3), 0, 3, 0);
+  await assert.rejects(sent!, { name: "ProtocolViolation" });
+  call.raised(new Error("the application has failed"));
+  await settle();
+  assert.match(client.socket.text, /^HTTP\/1\.1 500 /);
 });
 
 test("websocket: what the socket does not take of such bytes is copied, and waited for", async () => {

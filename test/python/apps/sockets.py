@@ -68,6 +68,8 @@ async def deny_half(scope, receive, send):
 
 async def bad_field(scope, receive, send):
     await send({"type": "websocket.accept", "headers": [(b"x-own", b"a\nb")]})
+    # It can't know yet that this was refused.
+    await send({"type": "websocket.send", "text": "welcome"})
     assert (await receive())["code"] == 1006
 
 
