@@ -2,6 +2,7 @@
  * One WebSocket: joins its connection's events to an application's `receive` and `send`.
  * ASGI WebSocket specification 2.5; the states are those of websocket-states.ts.
  */
+import { cutTaken } from "../channel/queue.ts";
 import { Waiters } from "../channel/waiters.ts";
 import { CLOSE_ABNORMAL, CLOSE_INTERNAL_ERROR, CLOSE_NORMAL, isCloseCode } from "../protocol/websocket/codes.ts";
 import { ClientDisconnected, ProtocolViolation } from "./errors.ts";
@@ -164,7 +165,7 @@ export class WebSocketCycle implements WebSocketCall {
       this.#first = 0;
       if (queue.length > this.#host.queueMessages) this.#queue = null;
       else queue.length = 0;
-    }
+    } else this.#first = cutTaken(queue, this.#first);
     const { queueBytes, queueMessages } = this.#host;
     if (this.#queuedBytes <= queueBytes * ROOM_SHARE && left <= queueMessages * ROOM_SHARE) this.#host.roomAgain();
     return eventOf(message);

@@ -6,6 +6,7 @@
 import { ClientDisconnected } from "../asgi/errors.ts";
 import type { SendEvent, SentHeader, WebSocketScope } from "../asgi/types.ts";
 import type { WebSocketCall, WebSocketTaker } from "../asgi/websocket-call.ts";
+import { cutTaken } from "../channel/queue.ts";
 import {
   ApplicationFailed,
   answerInstead,
@@ -64,6 +65,9 @@ interface Waiting {
   readonly bytes: Uint8Array;
   at: number;
 }
+
+/** Stands in the queue for a message that has left. */
+const LEFT: Waiting = { isText: false, bytes: new Uint8Array(0), at: 0 };
 
 export class SocketExchange implements Carried, WebSocketTaker {
   readonly scope: WebSocketScope;
@@ -169,7 +173,7 @@ export class SocketExchange implements Carried, WebSocketTaker {
     if (left === 0 && queue.length > 0) {
       queue.length = 0;
       this.#first = 0;
-    }
+    } else this.#first = cutTaken(queue, this.#first);
     if (this.#end !== null) {
       if (left === 0 && !this.#endTold) this.#putEnd(out, this.#end.code, this.#end.reason);
     } else if (this.#hasRoomAgain(left)) this.#call.roomAgain();
@@ -184,7 +188,7 @@ export class SocketExchange implements Carried, WebSocketTaker {
     this.#credit -= end - at + ENTRY_BYTES;
     waiting.at = end;
     if (end < bytes.length) return;
-    this.#first += 1;
+    this.#queue[this.#first++] = LEFT;
     this.#queuedBytes -= bytes.length + ENTRY_BYTES;
   }
 

@@ -3,6 +3,7 @@
  * for a peer that does not read. RFC 6455 sections 5.4 (no frame inside another), 5.5 (control frames).
  */
 import { ClientDisconnected } from "../asgi/errors.ts";
+import { cutTaken } from "../channel/queue.ts";
 import { Waiters } from "../channel/waiters.ts";
 import { OutBuffer } from "../protocol/buffer.ts";
 import { offPage } from "../protocol/off-page.ts";
@@ -75,6 +76,13 @@ class Backlog {
   first = 0;
   bytes = 0;
   readonly waiters = new Waiters<boolean>();
+  /** One for all who wait: those that an application does not await would gather as long as something waits. */
+  readonly drained = this.waiters.park().then(throwIfGone);
+
+  constructor() {
+    // An application that does not await `send` has not failed.
+    this.drained.catch(noop);
+  }
 }
 
 export abstract class WebSocketOutput extends ConnectionEnd {
@@ -207,6 +215,7 @@ export abstract class WebSocketOutput extends ConnectionEnd {
       backlog.queue[backlog.first++] = "";
       backlog.bytes -= sizeOf(waiting);
     }
+    backlog.first = cutTaken(backlog.queue, backlog.first);
     this.flush();
     if (this.blocked) return;
     this.#backlog = null;
@@ -322,10 +331,7 @@ export abstract class WebSocketOutput extends ConnectionEnd {
 
   #untilDrained(): Promise<void> {
     this.#backlog ??= new Backlog();
-    const drained = this.#backlog.waiters.park().then(throwIfGone);
-    // An application that does not await `send` has not failed.
-    drained.catch(noop);
-    return drained;
+    return this.#backlog.drained;
   }
 }
 

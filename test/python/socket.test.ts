@@ -10,6 +10,7 @@ import { connect, type FakeSocketCall } from "./fake-socket.ts";
 
 const ACCEPTED = "\x03\0\x01\0onex-own\0yes";
 const CLOSE_1000 = "\xe8\x03";
+const MB = 1 << 20;
 const RESTART = { type: "websocket.close", code: 1012 };
 
 interface Opened extends Bench {
@@ -110,6 +111,26 @@ test("socket: what is read while a write is put together keeps its order", async
     sum = 0;
   }
   assert.deepEqual(got, sizes);
+  await end(opened);
+});
+
+test("socket: a client that is always a little ahead of its worker pins no more than what waits", async () => {
+  const opened = await open();
+  const { worker, call } = opened;
+  const message = new Uint8Array(20_000).fill(1);
+  call.onRoom = () => {
+    while (!call.taker.full) call.says(message);
+  };
+  call.onRoom();
+  const before = process.memoryUsage.rss();
+  for (let passed = 0; passed < 300 * MB; passed += 2 * message.length) {
+    await turn();
+    assert.ok(call.taker.full, "something waits all the time");
+    worker.sent.length = 0;
+    worker.say(wire.RESPONSE_CREDIT, 0, 1, u32(2 * (message.length + ENTRY_BYTES)));
+  }
+  const grownMb = (process.memoryUsage.rss() - before) / MB;
+  assert.ok(grownMb < 200, `${grownMb} MB more`);
   await end(opened);
 });
 

@@ -194,6 +194,26 @@ test("websocket: send waits for a slow reader, in order, and nothing enters a fr
   assert.equal(lent(opened), 0);
 });
 
+test("websocket: messages that nobody awaits gather nothing but themselves while others wait", async () => {
+  const opened = await open();
+  opened.client.socket.take = () => 0;
+  const say = (text: string) => opened.send({ type: "websocket.send", text });
+  await say("first");
+  await settle();
+  const sent = [say("0"), say("1"), say("2")];
+  assert.equal(new Set(sent).size, 1, "one promise for all");
+  let drained = false;
+  void sent[0].then(() => {
+    drained = true;
+  });
+  await settle();
+  assert.equal(drained, false);
+  opened.client.socket.take = (offered) => offered;
+  await opened.client.socket.drain();
+  await Promise.all(sent);
+  assert.deepEqual(opened.frames().map(textOf), ["first", "0", "1", "2"]);
+});
+
 test("websocket: what waits for a client beyond the bound resets it", async () => {
   const opened = await open({ wsSendQueueBytes: 100_000 });
   opened.client.socket.take = () => 0;
