@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { Application, ReceiveEvent, Send, SentHeader } from "../../src/asgi/types.ts";
 import { WEBSOCKET_CALL, type WebSocketCall } from "../../src/asgi/websocket-call.ts";
 import { type Client, settle, Wired, type WiredOptions } from "../harness/fake-socket.ts";
+import { latin1 } from "../harness/response.ts";
 import {
   BINARY,
   CLOSE,
@@ -192,6 +193,38 @@ test("websocket: send waits for a slow reader, in order, and nothing enters a fr
   );
   assert.deepEqual(frames[0].payload, large);
   assert.equal(lent(opened), 0);
+});
+
+test("websocket: what one client has not read yet is not overwritten by what another is told", async () => {
+  // Two clients of one process that compress: a text that does not shrink meets a buffer full of pongs.
+  const fields = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+  const sends: Send[] = [];
+  const app: Application = async (_scope, receive, send) => {
+    await receive();
+    await send({ type: "websocket.accept" });
+    sends.push(send);
+    await new Promise(() => {});
+  };
+  const wired = new Wired(app, { wsDeflateThresholdBytes: 1 });
+  const [slow, other] = [wired.connect(), wired.connect()];
+  for (const client of [slow, other]) client.feed(handshake("/", fields));
+  await settle();
+  const headEnd = slow.socket.text.indexOf("\r\n\r\n") + 4;
+  slow.socket.take = () => 0;
+  const most = frame(PING, new Uint8Array(125));
+  // One by one: of more in one chunk not each is answered.
+  for (let i = 0; i < 516; i++) {
+    slow.feed(i === 515 ? frame(PING, new Uint8Array(100)) : most);
+    if (i === 0) await settle();
+  }
+  const text = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + ((i * 37) % 95))).join("");
+  const sent = sends[0]({ type: "websocket.send", text });
+  await sends[1]({ type: "websocket.send", text: "told in confidence: ".repeat(10) });
+  slow.socket.take = (offered) => offered;
+  await slow.socket.drain();
+  await sent;
+  const bytes = slow.socket.bytes.subarray(headEnd);
+  assert.equal(latin1(bytes.subarray(bytes.length - 95)), text);
 });
 
 test("websocket: messages that nobody awaits gather nothing but themselves while others wait", async () => {

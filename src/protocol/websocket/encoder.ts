@@ -186,6 +186,8 @@ export class MessageEncoder {
     }
     const before = out.end - out.start;
     const result = this.#putCompressed(out, OPCODE_TEXT, scratch, 0, this.#text.write(text, scratch, 0));
+    // What does not shrink leaves as it is; the scratch array is the next text's.
+    if (result === REST && this.rest === scratch) this.rest = scratch.slice(0, this.restEnd);
     // A compressor that remembers is one connection's, and must see each message.
     if (deflater.contextTakeover) return result;
     this.#lastText = text;

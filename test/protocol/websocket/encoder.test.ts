@@ -332,6 +332,19 @@ test("compressed: the payload that follows is not overwritten by the next messag
   assert.equal(hex(rest.subarray(restStart, restEnd)), before);
 });
 
+test("compressed: nor is a text that does not shrink, and follows as it is", () => {
+  const deflater = tools().deflater(15, false, 1, 8);
+  const encoder = new MessageEncoder(nativeText, deflater);
+  const text = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + ((i * 37) % 95))).join("");
+  const out = filled(BUFFER_MAX_BYTES - 12);
+  const before = out.end;
+  assert.equal(encoder.putText(out, text), REST);
+  assert.equal(hex(out.bytes.subarray(before, out.end)), "815f");
+  const { rest, restStart, restEnd } = encoder;
+  encoder.putText(new OutBuffer(), "What another client is told in confidence, and what is no business of this one.");
+  assert.equal(new TextDecoder().decode(rest.subarray(restStart, restEnd)), text);
+});
+
 test("a text that is sent again and again is the same frame each time, whatever was sent in between", () => {
   const encoder = new MessageEncoder(nativeText);
   const texts = [32, 33, 125, 126, 512, 513].flatMap((units) => ["a", "é", "\ud800"].map((each) => each.repeat(units)));
