@@ -16,6 +16,7 @@ const REQUEST = "GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n";
 class NullSocket implements Socket {
   readonly remote = { host: "127.0.0.1", port: 1 };
   readonly local = { host: "127.0.0.1", port: 2 };
+  readonly unsent = false;
   written = 0;
   writeOwned(_owner: ArrayOwner, start: number, end: number): number {
     this.written += end - start;

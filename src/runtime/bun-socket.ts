@@ -165,6 +165,11 @@ export class BunConnection implements Socket {
     this.raw.end();
   }
 
+  /** What Bun takes, the kernel has. */
+  get unsent(): boolean {
+    return false;
+  }
+
   reset(): void {
     if (this.closed) return;
     this.closing = true;

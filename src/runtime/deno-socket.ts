@@ -116,6 +116,10 @@ export class DenoSocket extends DenoReading implements Socket {
     if (this.flight === undefined) this.release(undefined);
   }
 
+  get unsent(): boolean {
+    return this.flight !== undefined && !this.released;
+  }
+
   reset(): void {
     this.closed = true;
     this.release(undefined);

@@ -51,6 +51,11 @@ export interface Socket {
   shutdown(): void;
   /** Sends FIN behind the bytes already taken and lets the socket go. `onClose` follows (perhaps later). */
   close(): void;
+  /**
+   * Bytes that were taken have not left yet. Behind `close()` then, `onClose` follows when they have, however long the peer
+   * lets them wait; `reset()` ends that.
+   */
+  readonly unsent: boolean;
   /** Ends with RST where the runtime can (see `Runtime.canReset`), else as `close()` does. */
   reset(): void;
   /**

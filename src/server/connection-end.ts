@@ -21,9 +21,11 @@ export const OPEN = 0;
 export const FINISHING = 1;
 /** FIN is sent; the peer's is awaited, within limits. */
 export const LINGERING = 2;
-export const CLOSED = 3;
+/** The socket still has bytes of it, which the client may take within the time of any write; nothing is read any more. */
+export const CLOSING = 3;
+export const CLOSED = 4;
 /** The socket is another connection's. */
-export const UPGRADED = 4;
+export const UPGRADED = 5;
 
 /** What the read deadline is for. */
 export const DEADLINE_NONE = 0;
@@ -242,9 +244,13 @@ export abstract class ConnectionEnd implements Gathered {
   }
 
   protected close(): void {
-    if (this.phase === CLOSED) return;
+    if (this.phase >= CLOSING) return;
     this.socket.close();
-    this.onClose(undefined);
+    if (this.socket.unsent) {
+      this.phase = CLOSING;
+      this.deadlineKind = DEADLINE_NONE;
+      this.writeDeadline = this.context.now + this.context.options.limits.writeTimeoutMs;
+    } else this.onClose(undefined);
   }
 
   protected reset(): void {

@@ -37,6 +37,7 @@ export class FakeSocket implements Socket {
   /** How many bytes the next write takes; -1: the socket is dead. Default: all that are offered. */
   take: (offered: number) => number = (offered) => offered;
   writes = 0;
+  unsent = false;
   /** A write was short and `drain` is owed. */
   short = false;
   readonly #taken: Uint8Array[] = [];

@@ -1,11 +1,15 @@
 /** Every way to stop: idle, in flight, streaming, a second signal, the deadline, a parent that dies. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { type Address, RawClient, request } from "../harness/raw.ts";
 import { field, text } from "../harness/response.ts";
 import { onEach, plainEnvironment, ROOT, Server, serveCommand, testApp, withServer } from "../harness/server.ts";
-import { until, within } from "../harness/wait.ts";
+import { pause, until, within } from "../harness/wait.ts";
 
 const APP = testApp("contract.ts");
 const GET = (target: string) => `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
@@ -144,6 +148,38 @@ onEach((runtime) => {
       assert.doesNotMatch(server.stderr, /ERROR/);
       assert.match(server.stdout, /"POST \/sink\?t=upload HTTP\/1\.1" 503 /);
     });
+  });
+
+  test(`${runtime}: a slow client gets all of a response that is complete before the stop`, async () => {
+    const directory = mkdtempSync(join(tmpdir(), "rc-"));
+    const path = join(directory, "s");
+    await withServer(runtime, APP, ["--uds", path], async (server) => {
+      const slow = connect(path);
+      let last = "";
+      slow.on("data", (chunk) => {
+        last = `${last}${chunk.toString("latin1")}`.slice(-5);
+        slow.pause();
+      });
+      const ended = new Promise((resolve, reject) => slow.once("end", resolve).once("error", reject));
+      slow.write("GET /stream?n=300&size=8000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      // A little at a time, so that all buffers on the way are full when the application has done its part.
+      await until(async () => {
+        slow.resume();
+        await pause(20);
+        return server.stdout.includes("GET /stream");
+      }, "the response is complete");
+      assert.notEqual(last, "0\r\n\r\n");
+      server.signal("SIGTERM");
+      await refusesConnections(server.address);
+      slow.removeAllListeners("data").on("data", (chunk) => {
+        last = `${last}${chunk.toString("latin1")}`.slice(-5);
+      });
+      slow.resume();
+      await within(ended, "the end of the response");
+      assert.equal(last, "0\r\n\r\n");
+      assert.deepEqual(await server.ended(), { code: 0, signal: null });
+    });
+    rmSync(directory, { recursive: true });
   });
 
   test(`${runtime}: a stop waits for what an application does behind its answer, then shuts it down`, async () => {

@@ -389,6 +389,16 @@ contract("a reset behind a pause is seen, at once or at the next read", async (s
   assert.ok(connection.closeError instanceof Error);
 });
 
+contract("behind close, onClose follows the bytes that were taken", async (server) => {
+  const { client, server: connection } = await server.connect();
+  const taken = connection.socket.write(pattern(MEGABYTE), 0, MEGABYTE);
+  connection.socket.close();
+  assert.equal(connection.socket.unsent, runtime.name === "deno");
+  assert.equal((await readAll(client)).length, taken);
+  await until(() => connection.closes === 1, "close");
+  assert.equal(connection.socket.unsent, false);
+});
+
 contract("addresses of both ends", async (server) => {
   const { client, server: connection } = await server.connect();
   assert.deepEqual(connection.socket.remote, { host: "127.0.0.1", port: client.localPort });

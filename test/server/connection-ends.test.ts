@@ -393,3 +393,30 @@ for (const [what, request, app, ending] of [
     assert.deepEqual([wired.connections.size, wired.context.pool.lent], [0, 0]);
   });
 }
+
+test("bytes that the socket still has hold the connection until they have left, or the time of a write is up", async () => {
+  const wired = new Wired(echoPath, { limits: { writeTimeoutMs: 1000, keepAliveTimeoutMs: 100 } });
+  const [left, stuck] = [wired.connect(), wired.connect()];
+  await left.send(GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+  assert.equal(left.socket.ending, "closed", "nothing is held up where nothing is unsent");
+  for (const client of [left, stuck]) client.socket.unsent = true;
+  assert.equal(wired.connections.size, 1);
+  await stuck.send(GET);
+  wired.pass(100);
+  assert.equal(stuck.socket.ending, "closed");
+  wired.pass(999);
+  assert.equal(wired.connections.size, 1);
+  wired.pass(1);
+  assert.equal(stuck.socket.ending, "reset");
+  assert.equal(wired.connections.size, 0);
+  stuck.gone();
+
+  const waited = wired.connect();
+  waited.socket.unsent = true;
+  await waited.send(GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+  waited.connection.stop();
+  assert.equal(wired.connections.size, 1);
+  waited.gone();
+  assert.equal(wired.connections.size, 0);
+  assert.equal(waited.socket.ending, "closed");
+});
