@@ -117,7 +117,7 @@ class WsgiRequest:
         return self._body_ended and not self._pieces
 
     def next_piece(self):
-        """The next bytes of the body; empty at its end. Raises ClientDisconnected when the rest won't come."""
+        """The next bytes of the body; empty at its end. Raises when the rest won't come."""
         with self._condition():
             if self._on_demand:
                 self._on_demand = 0
@@ -127,6 +127,9 @@ class WsgiRequest:
                     return b""
                 if self._disconnected or self._complete:
                     raise ClientDisconnected()
+                if self._error is not None:
+                    # The front has ended the exchange: it sends neither the rest nor that the client has gone.
+                    raise self._error
                 self._changed.wait()
             pieces = self._pieces
             self._pieces = []

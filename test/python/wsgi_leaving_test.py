@@ -18,6 +18,12 @@ def error_again(stream):
     return AssertionError("nothing was raised")
 
 
+def hello_then_read(environ, start_response):
+    start_response("200 OK", [("X", "a\r\nb")])
+    yield b"hello"
+    yield environ["wsgi.input"].read(5)
+
+
 class Leaving(unittest.TestCase):
     """The client goes before the end: no thread waits for it, and everything is closed."""
 
@@ -117,6 +123,19 @@ class Leaving(unittest.TestCase):
             records = site.finish()
         self.assertEqual((closed, log.lines), ([True], []))
         self.assertNotIn(b"third", [payload for *_, payload in records])
+
+    def test_a_body_whose_answer_the_front_has_refused(self):
+        site = Site(hello_then_read)
+        request = site.start(0, method="POST")
+        deadline = time.monotonic() + 10
+        while not request._head_sent:
+            assert time.monotonic() < deadline, "the application never answered"
+            time.sleep(0.001)
+        with Silence() as log:
+            request.refused(b"a header value has a control byte\0POST /")
+            records = site.finish()
+        self.assertEqual(log.lines, ["Exception in WSGI application"])
+        self.assertEqual([kind for kind, *_ in records], [wire.RESPONSE, wire.DONE])
 
     def test_gone_before_a_thread_was_free(self):
         called = []
