@@ -11,7 +11,7 @@ from time import perf_counter
 
 from . import wire
 from .carried import Carried
-from .failures import ClientDisconnected, comes_from, logger, shown
+from .failures import ClientDisconnected, comes_from, log_error, shown
 
 IDLE = 0
 STARTED = 1
@@ -149,11 +149,11 @@ class HttpRequest(Carried):
             self._done(0, b"")
             return
         if result is not None:
-            logger.error("ASGI callable should return None, but returned %r.", result)
+            log_error("ASGI callable should return None, but returned %r.", result)
         elif self._state == IDLE:
-            logger.error("ASGI callable returned without starting response.")
+            log_error("ASGI callable returned without starting response.")
         else:
-            logger.error("ASGI callable returned without completing response.")
+            log_error("ASGI callable returned without completing response.")
         self._done(wire.RAISED, b"the application returned without a whole response")
 
     def _raised(self, error):
@@ -163,7 +163,7 @@ class HttpRequest(Carried):
                 self._done(0, b"")
             return
         if isinstance(error, Exception) or not self.worker.leaving:
-            logger.error("Exception in ASGI application", exc_info=error)
+            log_error("Exception in ASGI application", exc_info=error)
         self._tell_refusal()
         if self._state != COMPLETE:
             self._done(wire.RAISED, shown(error).encode("utf-8", "replace")[:1000])

@@ -1,6 +1,7 @@
 """What can go wrong between an application and the front: what `send` raises then, and who learns of it."""
 
 import logging
+import traceback
 
 logger = logging.getLogger("ringcorn.error")
 
@@ -16,9 +17,20 @@ class Refused(RuntimeError):
     """Raised by `send` when the front could not put on the wire what was sent before."""
 
 
+def log_error(text, *values, exc_info=None):
+    """Raises nothing: an answer's end, or a thread's next request, may come behind it."""
+    # `dictConfig` disables the loggers that were there before it, if nobody tells it not to.
+    logger.disabled = False
+    try:
+        logger.error(text, *values, exc_info=exc_info)
+    except Exception:
+        # A filter or a handler of the application's.
+        traceback.print_exc()
+
+
 def log_refused(why, line):
     """For a response that the application had ended when the front refused it; `line` is the request's."""
-    logger.error("The response to %s could not be sent: %s", line or "a request", why)
+    log_error("The response to %s could not be sent: %s", line or "a request", why)
 
 
 def shown(error):

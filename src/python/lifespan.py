@@ -2,7 +2,7 @@
 
 import asyncio
 
-from .failures import logger, shown
+from .failures import log_error, shown
 
 
 class StartupFailed(Exception):
@@ -105,10 +105,10 @@ class Lifespan:
                 # Raising is how an application says that it knows no lifespan.
                 self._settle(self._started, None)
         elif phase == "shutdown":
-            logger.error("Exception in lifespan shutdown", exc_info=error)
+            log_error("Exception in lifespan shutdown", exc_info=error)
             self._settle(self._stopped, shown(error))
         elif phase == "running":
-            logger.error("Exception in 'lifespan' protocol", exc_info=error)
+            log_error("Exception in 'lifespan' protocol", exc_info=error)
 
     def _fail(self, error):
         if not self._started.done():

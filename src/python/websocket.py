@@ -12,7 +12,7 @@ from time import perf_counter
 from . import wire
 from .asgi import HttpRequest
 from .carried import Carried
-from .failures import ClientDisconnected, comes_from, logger, shown
+from .failures import ClientDisconnected, comes_from, log_error, shown
 
 CONNECTING = 0
 DENYING = 1
@@ -141,10 +141,10 @@ class Socket(Carried):
                 raise
         else:
             if result is not None:
-                logger.error("ASGI callable should return None, but returned %r.", result)
+                log_error("ASGI callable should return None, but returned %r.", result)
             self._tell_refusal()
             if self._state == DENYING and self._failure is None:
-                logger.error("ASGI callable returned without completing response.")
+                log_error("ASGI callable returned without completing response.")
                 self._done(wire.RAISED, b"the application returned without a whole response")
             else:
                 self._done(0, b"")
@@ -156,7 +156,7 @@ class Socket(Carried):
             self._done(0, b"")
             return
         if isinstance(error, Exception) or not self.worker.leaving:
-            logger.error("Exception in ASGI application", exc_info=error)
+            log_error("Exception in ASGI application", exc_info=error)
         self._tell_refusal()
         self._done(wire.RAISED, shown(error).encode("utf-8", "replace")[:1000])
 

@@ -9,7 +9,7 @@ from marshal import loads
 
 from . import wire
 from .environ import FileWrapper, environ_of
-from .failures import ClientDisconnected, comes_from, log_refused, logger, shown
+from .failures import ClientDisconnected, comes_from, log_error, log_refused, shown
 
 #: Answers that end with a record of fewer bytes may leave together.
 KEPT_BYTES = 16 * 1024
@@ -164,7 +164,7 @@ class WsgiRequest:
             # To stop is what an application should do.
             flags, text = 0, b""
         else:
-            logger.error("Exception in WSGI application", exc_info=error)
+            log_error("Exception in WSGI application", exc_info=error)
             flags, text = wire.RAISED, shown(error).encode("utf-8", "replace")
         if not self._complete:
             self._complete = True

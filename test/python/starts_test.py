@@ -6,7 +6,7 @@ import socket
 import unittest
 from unittest import mock
 
-from support import START, Bench, asgi, body, encoded_socket_scope, has, loops, run, turns, websocket, wire
+from support import START, Bench, asgi, body, encoded_socket_scope, failures, has, loops, run, turns, websocket, wire
 
 #: What each application does before its first await, and how many of them are begun before the time is over.
 STRETCH_SECONDS = 0.002
@@ -136,7 +136,7 @@ class Contract:
                         task.cancel()
 
         cancelled = set()
-        with mock.patch.object(asgi.logger, "error") as log:
+        with mock.patch.object(failures.logger, "error") as log:
             self.use(use)
         self.assertEqual(log.call_count, len(cancelled))
         self.assertEqual(self.started, [path for number in range(CROWD) if (path := f"/{number}") not in cancelled])

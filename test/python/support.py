@@ -16,9 +16,22 @@ if "_ringcorn" not in sys.modules:
     package.__path__ = [str(SOURCE)]
     sys.modules["_ringcorn"] = package
 
-from _ringcorn import asgi, lifespan, link, loops, target, threads, websocket, wire, worker, wsgi  # noqa: E402 (the path comes first)
+from _ringcorn import asgi, failures, lifespan, link, loops, target, threads, websocket, wire, worker, wsgi  # noqa: E402 (the path comes first)
 
-__all__ = ["Bench", "asgi", "lifespan", "link", "loops", "target", "threads", "websocket", "wire", "worker", "wsgi"]
+__all__ = [
+    "Bench",
+    "asgi",
+    "failures",
+    "lifespan",
+    "link",
+    "loops",
+    "target",
+    "threads",
+    "websocket",
+    "wire",
+    "worker",
+    "wsgi",
+]
 
 GENERATION = 5
 START = {"type": "http.response.start", "status": 200, "headers": []}

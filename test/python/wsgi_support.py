@@ -3,7 +3,7 @@
 import logging
 import time
 
-from support import Bench, asgi, encoded_scope, response, threads, wire, wsgi
+from support import Bench, asgi, encoded_scope, failures, response, threads, wire, wsgi
 
 
 def hello(environ, start_response):
@@ -60,8 +60,8 @@ class Silence(logging.Handler):
         self.lines.append(record.getMessage())
 
     def __enter__(self):
-        wsgi.logger.addHandler(self)
+        failures.logger.addHandler(self)
         return self
 
     def __exit__(self, *_):
-        wsgi.logger.removeHandler(self)
+        failures.logger.removeHandler(self)
