@@ -27,7 +27,7 @@ CHANNEL = 3
 SEND_BYTES = 1024 * 1024
 #: Up to twice this much of what is freed stays with the process.
 KEPT_BYTES = 2 * 1024 * 1024
-#: After the stream's end: what the application's shutdown may take.
+#: After the stream's end: what the application's shutdown may take; after that: what its tasks and threads may.
 LEAVE_SECONDS = 5.0
 
 
@@ -55,6 +55,11 @@ def leave_anyway():
     """Ends the process when nothing else has, a while later."""
     time.sleep(LEAVE_SECONDS)
     os._exit(1)
+
+
+def leave_soon():
+    """Lets `leave_anyway` wait in a thread."""
+    threading.Thread(target=leave_anyway, daemon=True).start()
 
 
 class Worker:
@@ -133,7 +138,7 @@ class Worker:
         for request in list(self.requests.values()):
             request.disconnect(wire.GONE)
         self._ended.set()
-        threading.Thread(target=leave_anyway, daemon=True).start()
+        leave_soon()
 
     def _put(self, kind, payload):
         self.outlet.put_now(wire.record(kind, 0, 0, self.generation, payload), True)
@@ -234,6 +239,47 @@ def configure_logging(path):
         logging.config.fileConfig(path, disable_existing_loggers=False)
 
 
+def watch_forks(sock, outlet_sock):
+    """A child that the application forks is no worker: SIGTERM ends it, and the stream is not its own."""
+    mine = signal.getsignal(signal.SIGTERM)
+    before = threading.local()
+
+    def hold():
+        # One that comes while the child has its parent's handler would be lost.
+        before.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def in_child():
+        # Else what the child gets would wake this worker's loop, as if it had been told to retire.
+        signal.set_wakeup_fd(-1)
+        if signal.getsignal(signal.SIGTERM) is mine:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        release()
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        # Not closed: what owns them here, too, would close their numbers once more.
+        for stream in (sock, outlet_sock):
+            if stream.fileno() >= 0:
+                os.dup2(nowhere, stream.fileno(), False)
+        os.close(nowhere)
+
+    def release():
+        signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
+
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=in_child)
+
+
+async def end_tasks(loop):
+    """Cancels what the application has left running, as asyncio.run does: it may have something to tidy up."""
+    tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if not task.cancelled() and task.exception() is not None:
+            message = "exception of a task that was cancelled when the worker left"
+            loop.call_exception_handler({"message": message, "exception": task.exception(), "task": task})
+    await loop.shutdown_asyncgens()
+
+
 def steady_output():
     """Lines leave when they are whole, so that the streams keep their order."""
     for stream in (sys.stdout, sys.stderr):
@@ -310,13 +356,17 @@ def main():
     code = 1
     try:
         code = loop.run_until_complete(_run(settings, generation, loop, loop_name, sock))
-    except Exception:
+    except BaseException as error:
+        # The loop has ended in the middle. What the front still sends would wait for the application's threads to end.
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        leave_soon()
+        if not isinstance(error, Exception):
+            raise
         traceback.print_exc()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Threads of the application must not keep a worker that has said goodbye.
-    threading.Thread(target=leave_anyway, daemon=True).start()
     return code
 
 
@@ -324,4 +374,9 @@ async def _run(settings, generation, loop, loop_name, sock):
     sock.setblocking(False)
     worker = Worker(settings, generation, loop, loop_name, sock)
     loop.add_signal_handler(signal.SIGTERM, worker.retire)
-    return await worker.serve()
+    watch_forks(sock, worker.outlet.sock)
+    code = await worker.serve()
+    # Neither tasks nor threads of the application must keep a worker that has said goodbye.
+    leave_soon()
+    await end_tasks(loop)
+    return code

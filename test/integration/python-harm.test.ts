@@ -4,12 +4,13 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { RawClient } from "../harness/raw.ts";
 import { check, type Scene, SOURCE, TWO, unharmed } from "../harness/scene.ts";
-import { gone } from "../harness/site.ts";
+import { gone, runs } from "../harness/site.ts";
 import { pause, until } from "../harness/wait.ts";
 
 /** Paths of faults.py, and what the log says of the worker. */
 const ENDS: Readonly<Record<string, RegExp>> = {
   "/exit": /it ended with code 3/,
+  "/exit-beside-a-thread": /it closed its stream/,
   "/crash": /it was ended by SIGSEGV/,
   "/close": /it ended with code|it closed its stream/,
   "/stop-loop": /it ended with code/,
@@ -38,13 +39,35 @@ for (const [path, why] of Object.entries(ENDS)) {
 
 check("a child that holds the dead worker's stream delays nothing", [], async (scene) => {
   const [pid] = await scene.workers(1);
-  await scene.ask("/fork?5");
+  await scene.ask("/leave-behind?5");
   const waiting = fetch(`${scene.server.url}/sleep?60`);
   await pause(100);
   process.kill(pid, "SIGKILL");
   assert.equal((await waiting).status, 502);
   await scene.workers(1, [pid]);
   await scene.server.stop();
+});
+
+check("a forked child ends when it is told to, and its worker goes on", [], async (scene) => {
+  const [pid] = await scene.workers(1);
+  const answer = await fetch(`${scene.server.url}/child`);
+  // As multiprocessing has it: ended by SIGTERM.
+  assert.deepEqual(await answer.json(), { pid, ended: -15 });
+  // What wakes the worker's loop it would have taken for its own.
+  await scene.workers(1);
+  assert.equal((await scene.ask()).pid, pid);
+});
+
+check("a stop leaves no forked child behind, and lets what is left running tidy up", [], async (scene) => {
+  const { server } = scene;
+  const [pid] = await scene.workers(1);
+  const { child } = (await (await fetch(`${server.url}/keep-child`)).json()) as { child: number };
+  await scene.ask("/leave-running");
+  assert.ok(runs(child));
+  await server.stop();
+  assert.match(server.stdout + server.stderr, /what was left running has tidied up/);
+  await gone(pid, "the worker");
+  await gone(child, "its child");
 });
 
 check("a stop ends a worker that does not answer", ["--timeout-graceful-shutdown", "0.4"], async (scene) => {

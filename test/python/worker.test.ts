@@ -269,6 +269,11 @@ check("WSGI: a streamed input, and a file", async () => {
   assert.equal(await (await fetch(`${url}/file`)).text(), readFileSync(`${APPS}contract.py`, "utf8"));
 });
 
+check("WSGI: a forked child that goes on as if it were the worker answers nobody", async () => {
+  const { url } = await start("faults:wsgi", { threads: 2 });
+  assert.equal(await (await fetch(url)).text(), "the parent's");
+});
+
 check("a factory", async () => {
   const { python } = await start("contract:factory()");
   assert.equal(python.facts?.interface, "asgi");

@@ -1,11 +1,15 @@
 """An application that misbehaves when it is told to; standard library only."""
 
 import asyncio
+import contextlib
 import json
+import multiprocessing
 import os
 import signal
 import stat
+import subprocess
 import sys
+import threading
 import time
 
 VERSION = "v1"
@@ -26,27 +30,56 @@ def spin(seconds):
         pass
 
 
+def sockets():
+    """Descriptors, among them that of the stream to the front."""
+    for descriptor in range(3, 64):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                yield descriptor
+
+
 def flood():
     """Writes garbage into the stream to the front."""
-    for descriptor in range(3, 64):
-        try:
-            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-                os.write(descriptor, b"\xff garbage" * 1000)
-        except OSError:
-            pass
+    for descriptor in sockets():
+        with contextlib.suppress(OSError):
+            os.write(descriptor, b"\xff garbage" * 1000)
 
 
-def fork(seconds):
-    """Leaves a child behind, which holds what its parent has open, but for its output."""
-    if os.fork() == 0:
-        os.closerange(0, 3)
-        time.sleep(seconds)
-        os._exit(0)
+def leave_behind(seconds):
+    """A child, which holds what its parent has open, but for its output."""
+    nothing = subprocess.DEVNULL
+    KEPT.append(subprocess.Popen(["sleep", str(seconds)], pass_fds=list(sockets()), stdout=nothing, stderr=nothing))
+
+
+def child():
+    """How a child ends that is told to (multiprocessing's `terminate`)."""
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=time.sleep, args=(60,), daemon=True)
+    process.start()
+    process.terminate()
+    process.join(5)
+    process.kill()
+    return process.exitcode
+
+
+def exit_beside_a_thread():
+    threading.Thread(target=time.sleep, args=(120,)).start()
+    sys.exit(3)
+
+
+async def tidy_up():
+    """Until it is cancelled."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0)
+        print("what was left running has tidied up", flush=True)
 
 
 #: What ends a worker from within.
 ENDS = {
     "/exit": lambda: sys.exit(3),
+    "/exit-beside-a-thread": exit_beside_a_thread,
     "/crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     "/close": lambda: os.closerange(3, 1024),
     "/stop-loop": lambda: asyncio.get_running_loop().stop(),
@@ -96,8 +129,16 @@ async def app(scope, receive, send):
     elif path in ENDS:
         ENDS[path]()
         await asyncio.sleep(10)
-    elif path == "/fork":
-        fork(number)
+    elif path == "/leave-behind":
+        leave_behind(number)
+    elif path == "/child":
+        return await answer(send, json.dumps({"pid": os.getpid(), "ended": child()}))
+    elif path == "/keep-child":
+        KEPT.append(multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,), daemon=True))
+        KEPT[-1].start()
+        return await answer(send, json.dumps({"child": KEPT[-1].pid}))
+    elif path == "/leave-running":
+        KEPT.append(asyncio.ensure_future(tidy_up()))
     elif path == "/grow":
         KEPT.append(bytearray(os.urandom(1024)) * int(1024 * number))
     elif path == "/flood":
@@ -110,3 +151,15 @@ async def app(scope, receive, send):
     elif path == "/stream":
         await stream(send)
     await answer(send, json.dumps({"pid": os.getpid(), "version": VERSION}))
+
+
+def wsgi(environ, start_response):
+    """Forks a child that goes on as if it were the worker; the parent answers later."""
+    pid = os.fork()
+    if pid == 0:
+        sys.exit(0)
+    time.sleep(0.5)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    start_response("200 OK", [])
+    return [b"the parent's"]
