@@ -30,7 +30,7 @@ export interface CycleHost {
   flushSoon(): void;
   /** Offers bytes to the socket past the empty buffer; returns how many it took. */
   writeDirect(bytes: Uint8Array, start: number, end: number): number;
-  /** The application has taken body pieces: more may be read. */
+  /** The application has taken body pieces, or the client has been told to send them: more may be read. */
   bodyTaken(): void;
   /** Whether the connection must end with this response (besides what the cycle knows itself). */
   mustClose(): boolean;

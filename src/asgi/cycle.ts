@@ -219,6 +219,7 @@ export class HttpCycle extends ResponseSender implements HttpCall {
     if (!this.owesContinue || this.committed) return;
     this.owesContinue = false;
     if (this.out.commitAhead(wire.CONTINUE_RESPONSE)) this.host.flush();
+    this.host.bodyTaken();
   }
 
   #takeBody(): HttpReceiveEvent | null {

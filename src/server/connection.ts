@@ -55,7 +55,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   bodyTaken(): void {
     if (this.#bodyDone || this.#pumping) return;
     if (this.#hasInput()) this.#pump();
-    else if (this.exchange!.intake.paused) this.#settle();
+    else if (this.exchange!.intake.paused || this.deadlineKind === DEADLINE_NONE) this.#settle();
   }
 
   mustClose(): boolean {
@@ -65,7 +65,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
       this.#inputDead ||
       (this.peerEnded && !this.#hasInput()) ||
       (limits.requestsPerConnection > 0 && this.#requests >= limits.requestsPerConnection) ||
-      (!this.#bodyDone && this.#bodyOwed() > limits.lingerBytes)
+      (!this.#bodyDone && this.exchange!.intake.bodyOwed > limits.lingerBytes)
     );
   }
 
@@ -146,7 +146,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     if (this.#bodyDone) cycle?.disconnect();
     if (cycle === null || this.#bodyDone || unreadBytes < 0) return;
     const { intake } = this.exchange!;
-    if (!intake.parser.chunked && unreadBytes + intake.waitingBytes < this.#bodyOwed()) this.#truncated(cycle);
+    if (!intake.parser.chunked && unreadBytes + intake.waitingBytes < intake.bodyOwed) this.#truncated(cycle);
   }
 
   onClose(error: Error | undefined): void {
@@ -171,7 +171,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     if (this.phase === LINGERING) this.readDeadline = Math.min(this.readDeadline, soon);
     if (this.phase !== OPEN || this.#cycle !== null) return;
     const exchange = this.exchange;
-    if (exchange === null || exchange.intake.parser.idle) this.finish();
+    if (exchange === null || (exchange.intake.parser.idle && !this.#hasInput())) this.finish();
     else this.readDeadline = Math.min(this.readDeadline, soon);
   }
 
@@ -217,12 +217,6 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
 
   #hasInput(): boolean {
     return this.exchange?.intake.waiting === true;
-  }
-
-  /** Bytes of a sized body that are still to come. */
-  #bodyOwed(): number {
-    const { intake } = this.exchange!;
-    return intake.parser.contentLength - intake.bodyBytes;
   }
 
   /** Some clients send a line end behind a body, so a request that has one is not the last of it. */
@@ -403,27 +397,32 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
   /** Brings deadlines and borrowed memory in line with the present state. */
   #settle(): void {
     if (this.phase !== OPEN) return;
-    const exchange = this.exchange;
+    const intake = this.exchange?.intake;
     const { options, now } = this.context;
-    exchange?.intake.resumeIfRoom(options.limits, this.#bodyDone);
-    if (this.#cycle !== null) {
-      if (!this.#bodyDone && exchange?.intake.paused === false && !this.#inputDead) {
-        if (this.peerEnded && !this.#hasInput()) this.#truncated(this.#cycle);
-        else this.setDeadline(DEADLINE_BODY, now + options.limits.bodyTimeoutMs);
-      }
-      return;
+    intake?.resumeIfRoom(options.limits, this.#bodyDone);
+    const cycle = this.#cycle;
+    if (this.#inputDead) return;
+    if (this.peerEnded) this.#inputEnded();
+    else if (cycle === null) this.#settleBetween();
+    else if (!this.#bodyDone && intake?.paused === false && !cycle.owesContinue) {
+      this.setDeadline(DEADLINE_BODY, now + options.limits.bodyTimeoutMs);
     }
+  }
+
+  /** As `settle`, where no request is being served. */
+  #settleBetween(): void {
+    const { exchange } = this;
+    const { options, now } = this.context;
     if (exchange === null || this.#hasInput()) return;
     if (!exchange.intake.parser.idle || this.#requests === 0) {
-      if (this.peerEnded) this.#inputEnded();
-      else if (this.deadlineKind !== DEADLINE_HEAD && (this.#requests > 0 || this.deadlineKind === DEADLINE_NONE)) {
+      if (this.deadlineKind !== DEADLINE_HEAD && (this.#requests > 0 || this.deadlineKind === DEADLINE_NONE)) {
         this.setDeadline(DEADLINE_HEAD, now + options.limits.headerTimeoutMs);
       } else this.deadlineKind = DEADLINE_HEAD;
       return;
     }
     if (!exchange.outlet.empty) return;
     this.giveBack();
-    if (this.peerEnded || this.context.stopping) this.finish();
+    if (this.context.stopping) this.finish();
     else if (this.#requests > 0) this.setDeadline(DEADLINE_IDLE, now + options.limits.keepAliveTimeoutMs);
   }
 

@@ -57,6 +57,11 @@ export class Intake {
     return this.parser.limit - this.parser.position + (this.#held?.bytes ?? 0);
   }
 
+  /** Bytes of a sized body that are still to come. */
+  get bodyOwed(): number {
+    return this.parser.contentLength - this.bodyBytes;
+  }
+
   /** The parser gets a chunk that has just arrived. Follow with `keepRemainder` before the turn ends. */
   feed(chunk: Uint8Array, length: number): void {
     this.parser.feed(chunk, 0, length, length === chunk.length);

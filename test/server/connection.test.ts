@@ -268,6 +268,30 @@ for (const { name, steps, stuck, ending, says } of CASES) {
   });
 }
 
+test("a client that waits for 100 is late only when it has been told to go on", async () => {
+  let open = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const wired = new Wired(
+    async (_scope, receive) => {
+      await gate;
+      await receive();
+    },
+    { limits: { bodyTimeoutMs: 1000 } },
+  );
+  const client = wired.connect();
+  await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+  wired.pass(5000);
+  assert.equal(client.socket.text, "");
+  open();
+  await settle();
+  wired.pass(999);
+  assert.equal(client.socket.text, "HTTP/1.1 100 Continue\r\n\r\n");
+  wired.pass(1);
+  assert.match(client.socket.text, /\r\n\r\nHTTP\/1\.1 408 /);
+});
+
 test("an application may think as long as it likes", async () => {
   const wired = new Wired(async () => new Promise<void>(() => {}), { limits: LIMITS });
   const client = wired.connect();
