@@ -211,6 +211,11 @@ export abstract class ConnectionEnd implements Gathered {
     return false;
   }
 
+  /** Of a connection without an exchange: its peer is in the middle of nothing. */
+  protected isIdle(): boolean {
+    return true;
+  }
+
   /** Sends what is committed, then FIN, then waits a while for the peer's. */
   protected finish(): void {
     if (this.phase !== OPEN) return;
@@ -222,7 +227,7 @@ export abstract class ConnectionEnd implements Gathered {
 
   protected linger(): void {
     // A reset can only answer bytes that come yet, and would take the answer with it: there will be none.
-    const quiet = this.exchange === null || this.nothingFollows();
+    const quiet = this.exchange === null ? this.isIdle() : this.nothingFollows();
     this.giveBack();
     if (this.peerEnded || quiet) {
       this.close();

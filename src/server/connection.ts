@@ -251,6 +251,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     this.#requests++;
     context.requestsStarted++;
     context.inFlight++;
+    context.onRequest?.();
     this.#peer ??= identify(this.socket, context.options.uds, context.scopes);
     if (parser.upgrade && this.#upgrade(this.#peer)) return;
     const { client, server, trusted } = this.#peer;
@@ -258,7 +259,6 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     this.#cycle = HttpCycle.open(this, scope, parser);
     this.#notStarted = true;
     this.deadlineKind = DEADLINE_NONE;
-    context.onRequest?.();
     intake.forgetBody();
     this.#bodyDone = !parser.hasBody;
     if (this.#bodyDone) {

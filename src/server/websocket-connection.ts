@@ -168,6 +168,8 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
 
   onDrain(): void {
     this.writeDeadline = 0;
+    // What it had to read before a ping's pong has come to it only now.
+    if (this.#pingedAt !== 0) this.#pingedAt = this.context.now;
     if (this.exchange?.outlet.onDrain() === false) {
       this.stuck();
       return;
@@ -381,6 +383,11 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     if (state === states.CONNECTING) this.answered(0);
     this.cycle.gone();
     this.finish();
+  }
+
+  /** An open WebSocket rests without an exchange while its peer is in the middle of a message. */
+  protected override isIdle(): boolean {
+    return this.cycle.state === states.CLOSED && this.#decoder?.error === undefined;
   }
 
   // ---- time and ends ---------------------------------------------------------------------------------------

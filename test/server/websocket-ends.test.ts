@@ -1,0 +1,133 @@
+/** WebSockets on a fake socket: how they end beside many others, silence behind a full socket, and what is counted. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Application, Send } from "../../src/asgi/types.ts";
+import { type Client, settle, Wired, type WiredOptions } from "../harness/fake-socket.ts";
+import {
+  BINARY,
+  closeFrame,
+  closeOf,
+  frame,
+  handshake,
+  PING,
+  PONG,
+  parseServerFrame,
+  type ServerFrame,
+  TEXT,
+} from "../harness/websocket.ts";
+
+interface Opened {
+  readonly wired: Wired;
+  readonly client: Client;
+  readonly send: Send;
+  /** Frames sent behind the head. */
+  frames(): ServerFrame[];
+}
+
+async function open(options: WiredOptions = {}): Promise<Opened> {
+  let sendNow!: Send;
+  const app: Application = async (_scope, receive, send) => {
+    sendNow = send;
+    await receive();
+    await send({ type: "websocket.accept" });
+    await new Promise(() => {});
+  };
+  const wired = new Wired(app, options);
+  const client = wired.connect();
+  client.feed(handshake("/"));
+  await settle();
+  const headEnd = client.socket.text.indexOf("\r\n\r\n") + 4;
+  return {
+    wired,
+    client,
+    send: sendNow,
+    frames() {
+      const found: ServerFrame[] = [];
+      let bytes = client.socket.bytes.subarray(headEnd);
+      for (let next = parseServerFrame(bytes); next !== undefined; next = parseServerFrame(bytes)) {
+        found.push(next.frame);
+        bytes = bytes.subarray(next.end);
+      }
+      return found;
+    },
+  };
+}
+
+/** So many others are busy that nobody keeps a buffer. */
+function crowd({ wired }: Opened): void {
+  for (let i = 0; i < 600; i++) wired.context.pool.borrow();
+}
+
+test("websocket: the close frame behind a violation is not followed by a reset, however many others are busy", async () => {
+  for (const crowded of [false, true]) {
+    const opened = await open();
+    if (crowded) crowd(opened);
+    opened.client.feed(frame(BINARY, "not masked", { mask: null }));
+    await settle();
+    assert.match(closeOf(opened.frames()[0]), /^1002 /);
+    // Closed at once, what the client is still sending would be answered by a reset.
+    assert.equal(opened.client.socket.ending, "fin");
+    opened.client.feed(new Uint8Array(1000));
+    opened.client.fin();
+    assert.equal(opened.client.socket.ending, "closed");
+  }
+});
+
+test("websocket: a client that does not answer a close frame gets FIN, and is listened to a while", async () => {
+  const opened = await open({ wsCloseTimeoutMs: 10_000 });
+  await opened.send({ type: "websocket.close", code: 4000 });
+  await settle();
+  opened.client.feed(frame(TEXT, "still talking"));
+  opened.wired.pass(10_000);
+  assert.equal(opened.client.socket.ending, "fin");
+  opened.wired.pass(60_000);
+  assert.equal(opened.client.socket.ending, "closed");
+});
+
+test("websocket: behind both close frames the connection is closed at once", async () => {
+  const opened = await open();
+  await opened.send({ type: "websocket.close", code: 4000 });
+  await settle();
+  opened.client.feed(closeFrame(4000));
+  assert.equal(opened.client.socket.ending, "closed");
+});
+
+test("websocket: who has been busy reading has its time to answer a ping behind that", async () => {
+  const opened = await open({ wsPingIntervalMs: 20_000, wsPingTimeoutMs: 20_000 });
+  const { socket } = opened.client;
+  opened.wired.pass(20_000);
+  await settle();
+  assert.equal(opened.frames()[0].opcode, PING);
+  socket.take = (offered) => Math.min(offered, 1000);
+  const sent = opened.send({ type: "websocket.send", bytes: new Uint8Array(300_000) });
+  await settle();
+  opened.wired.pass(25_000);
+  socket.take = (offered) => offered;
+  await socket.drain();
+  await sent;
+  opened.wired.pass(1000);
+  assert.equal(socket.ending, "open");
+  opened.client.feed(frame(PONG, opened.frames()[0].payload));
+  opened.wired.pass(19_000);
+  assert.equal(socket.ending, "open");
+  // A ping again, and now it is silent.
+  opened.wired.pass(20_000);
+  opened.wired.pass(20_000);
+  assert.equal(socket.ending, "reset");
+});
+
+test("websocket: handshakes count as requests, also those that are refused", async () => {
+  const app: Application = async (_scope, _receive, send) => send({ type: "websocket.close" });
+  const wired = new Wired(app);
+  let counted = 0;
+  wired.context.onRequest = () => void counted++;
+  for (const head of [
+    handshake("/"),
+    handshake("/").replace("Version: 13", "Version: 12"),
+    "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+  ]) {
+    wired.connect().feed(head);
+    await settle();
+  }
+  assert.deepEqual([counted, wired.context.requestsStarted], [3, 3]);
+});
