@@ -11,11 +11,12 @@ import type { Runtime } from "../runtime/types.ts";
  */
 const QUIET_ROUNDS = 6;
 /**
- * And after about this many milliseconds at the latest, by a look at the clock each so many rounds: who computes between its
- * events is read meanwhile.
+ * And after about this many milliseconds, by a look at the clock each so many rounds: who computes between its events is
+ * read meanwhile. The first look is sooner, and the one behind it follows at once: a single round may take longer than that.
  */
 const MOST_GATHERING_MS = 5;
 const ROUNDS_A_LOOK = 16;
+const ROUNDS_TO_FIRST_LOOK = 8;
 
 /** Requests of one connection that start from microtasks before the event loop gets a turn. */
 const WAKES_PER_TURN = 128;
@@ -85,9 +86,10 @@ export class Gathering {
 
   /** Asks for the time only where there are many rounds. */
   #isLate(): boolean {
-    if (++this.#rounds % ROUNDS_A_LOOK !== 0) return false;
+    const beyond = ++this.#rounds - ROUNDS_TO_FIRST_LOOK;
+    if (beyond !== 0 && beyond !== 1 && this.#rounds % ROUNDS_A_LOOK !== 0) return false;
     const now = this.#runtime.now();
-    if (this.#rounds === ROUNDS_A_LOOK) this.#since = now;
+    if (beyond === 0) this.#since = now;
     return now - this.#since > MOST_GATHERING_MS;
   }
 

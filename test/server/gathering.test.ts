@@ -72,6 +72,16 @@ test("who computes between pieces is read meanwhile", async () => {
   assert.ok(calls.length >= 5, `${calls.length} writes of 40 pieces`);
 });
 
+test("who computes long between pieces is read after a few of them", async () => {
+  const { calls, clock, gathering, a } = world();
+  for (let i = 0; i < 30; i++) {
+    gathering.flushLater(a);
+    clock.now += 100;
+    await rounds(1);
+  }
+  assert.ok(calls.length >= 2, `${calls.length} writes of 30 pieces`);
+});
+
 test("a request that starts puts off the output of its turn", async () => {
   const { calls, gathering, a, b } = world();
   gathering.flushLater(a);
