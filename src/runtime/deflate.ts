@@ -181,7 +181,12 @@ class NativeInflater {
     }
   }
 
+  forget(): void {
+    this.bytes = inflated;
+  }
+
   close(): void {
+    this.forget();
     this.#closed = true;
     this.#zlib?.close();
     this.#zlib = undefined;
@@ -236,7 +241,12 @@ class NativeDeflater {
     return filled - TAIL_BYTES;
   }
 
+  forget(): void {
+    this.bytes = deflated;
+  }
+
   close(): void {
+    this.forget();
     this.#closed = true;
     this.#zlib?.close();
     this.#zlib = undefined;

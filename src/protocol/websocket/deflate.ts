@@ -34,6 +34,8 @@ export interface MessageInflater {
    * bytes, or one of the INFLATE_ constants. Stops as soon as `limitBytes` are exceeded: a bomb costs no more than that.
    */
   inflate(source: Uint8Array, start: number, end: number, limitBytes: number): number;
+  /** Holds on to `bytes` no longer, which may be as large as a message: the caller has them. */
+  forget(): void;
   /** Frees what this connection alone holds. */
   close(): void;
 }
@@ -47,6 +49,8 @@ export interface MessageDeflater {
   readonly contextTakeover: boolean;
   /** Compresses `source[start, end)` and returns the count of bytes, without the tail 00 00 FF FF. */
   deflate(source: Uint8Array, start: number, end: number): number;
+  /** As an inflater's. */
+  forget(): void;
   close(): void;
 }
 

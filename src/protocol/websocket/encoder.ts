@@ -243,11 +243,13 @@ export class MessageEncoder {
     // With context takeover what was compressed must be sent: so the buffer must take a head before.
     if (!out.ensure(LONGEST_HEAD_BYTES)) return NO_ROOM;
     const count = deflater.deflate(bytes, start, end);
+    const { bytes: made, owned } = deflater;
+    deflater.forget();
     if (count >= end - start && !deflater.contextTakeover) return this.#putPlain(out, opcode, bytes, start, end);
     const first = FIN | RSV1 | opcode;
-    if (out.ensure(LONGEST_HEAD_BYTES + count)) return this.#putFrame(out, first, deflater.bytes, 0, count);
+    if (out.ensure(LONGEST_HEAD_BYTES + count)) return this.#putFrame(out, first, made, 0, count);
     out.end = writeHead(out.bytes, out.end, first, count);
-    return this.#follow(deflater.owned ? deflater.bytes : deflater.bytes.slice(0, count), 0, count);
+    return this.#follow(owned ? made : made.slice(0, count), 0, count);
   }
 
   #putPlain(out: OutBuffer, opcode: number, bytes: Uint8Array, start: number, end: number): number {

@@ -309,6 +309,7 @@ export class FrameDecoder {
       start = 0;
       end = count;
       owned = inflater.owned;
+      inflater.forget();
       ascii = false;
     }
     if (isText) {

@@ -1,7 +1,20 @@
 /** Compressed messages by example: those of RFC 7692 section 7.2.3, and what is wrong. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { byteByByte, concat, eventsOf, type FrameParts, frame, type PlainEvent, tools, unhex } from "./client.ts";
+import { OutBuffer } from "../../../src/protocol/buffer.ts";
+import { MessageEncoder, REST } from "../../../src/protocol/websocket/encoder.ts";
+import {
+  byteByByte,
+  concat,
+  eventsOf,
+  type FrameParts,
+  frame,
+  hex,
+  nativeText,
+  type PlainEvent,
+  tools,
+  unhex,
+} from "./client.ts";
 
 const idle: PlainEvent = { event: "idle" };
 const error = (code: string, closeCode = 1002): PlainEvent => ({ event: "error", code, closeCode });
@@ -137,6 +150,27 @@ test("compressed: what one connection sent wrongly does not reach the next one t
   assert.deepEqual(eventsOf([frame({ opcode: 1, rsv: 4, payload: unhex("f2 48") })], { inflater }).length, 1);
   const good = frame({ opcode: 1, rsv: 4, payload: unhex("f2 48 cd c9 c9 07 00") });
   assert.deepEqual(eventsOf([good], { inflater }), [HELLO, idle]);
+});
+
+test("compressed: with takeover a connection holds on to no message, however large", () => {
+  const deflater = tools().deflater(15, true, 1, 8);
+  const inflater = tools().inflater(15, true);
+  let dice = 1;
+  const noise = Uint8Array.from({ length: 400_000 }, () => {
+    dice = (Math.imul(dice, 1_664_525) + 1_013_904_223) | 0;
+    return dice >>> 24;
+  });
+  const encoder = new MessageEncoder(nativeText, deflater);
+  assert.equal(encoder.putBinary(new OutBuffer(), noise, 0, noise.length), REST);
+  const payload = encoder.rest.slice(encoder.restStart, encoder.restEnd);
+  assert.deepEqual(eventsOf([frame({ opcode: 2, rsv: 4, payload })], { inflater }), [
+    { event: "binary", bytes: hex(noise) },
+    idle,
+  ]);
+  // Arrays that all connections share.
+  for (const { bytes } of [deflater, inflater]) assert.ok(bytes.length <= 64 * 1024, `${bytes.length} bytes`);
+  deflater.close();
+  inflater.close();
 });
 
 test("compressed: that its compressed form is ASCII says nothing about a text", () => {

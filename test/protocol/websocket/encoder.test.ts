@@ -186,6 +186,7 @@ function counting(takeover: boolean): { readonly deflater: MessageDeflater; read
       runs++;
       return inner.deflate(source, start, end);
     },
+    forget: () => inner.forget(),
     close: () => inner.close(),
   };
   return { deflater, runs: () => runs };
