@@ -6,7 +6,7 @@ import type { WebSocketCall, WebSocketTaker } from "../asgi/websocket-call.ts";
 /** What may wait here: the server in front has its own limits. */
 const QUEUE_BYTES = 256 * 1024;
 const QUEUE_MESSAGES = 32;
-const TEXT = new TextDecoder();
+const TEXT = new TextDecoder("utf-8", { ignoreBOM: true });
 const UTF8 = new TextEncoder();
 
 export class AsgiSocketCall implements WebSocketCall {

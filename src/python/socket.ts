@@ -47,7 +47,7 @@ const TURN_BYTES = 16 * 1024;
 /** Reading goes on once less than this share of what may wait does. */
 const ROOM_SHARE = 0.5;
 
-const TEXT = new TextDecoder();
+const TEXT = new TextDecoder("utf-8", { ignoreBOM: true });
 const UTF8 = new TextEncoder();
 
 type Phase =

@@ -65,13 +65,16 @@ test("a pool called as an application: messages both ways, and its end", async (
   );
   worker.say(wire.WS_SEND, wire.TEXT, 1, "hi");
   worker.say(wire.WS_SEND, 0, 1, "\xff");
-  worker.say(wire.WS_CLOSE, 0, 1, "\xa1\x0ftold");
+  // U+FEFF is a character like any other.
+  worker.say(wire.WS_SEND, wire.TEXT, 1, "\xef\xbb\xbfhi");
+  worker.say(wire.WS_CLOSE, 0, 1, "\xa1\x0f\xef\xbb\xbftold");
   worker.say(wire.DONE, 0, 1);
   await mounted.done;
   assert.deepEqual(sent.slice(1), [
     { type: "websocket.send", text: "hi" },
     { type: "websocket.send", bytes: Uint8Array.of(255) },
-    { type: "websocket.close", code: 4001, reason: "told" },
+    { type: "websocket.send", text: "\ufeffhi" },
+    { type: "websocket.close", code: 4001, reason: "\ufefftold" },
   ]);
   await end(mounted);
 });
