@@ -163,6 +163,7 @@ class Socket(Carried):
     def _done(self, flags, text):
         self._state = CLOSED
         self._put(wire.DONE, flags, text)
+        self._ended(CLOSE_ABNORMAL, "")  # For tasks that outlive it: the front tells nothing more.
 
     # ---- from the front --------------------------------------------------------
 

@@ -1,5 +1,7 @@
 """The ASGI contract of a WebSocket, without a process: how it begins and ends, and what may come when."""
 
+import asyncio
+import contextlib
 import unittest
 
 from socket_support import ACCEPT, closed, message, sent
@@ -51,6 +53,48 @@ class Ends(unittest.TestCase):
             self.assertEqual(got, ["told"])
 
         with_app(app, use)
+
+    def test_tasks_that_outlive_the_application_are_told(self):
+        got = []
+
+        async def receives(receive):
+            got.append(await receive())
+            got.append(await receive())
+
+        async def sends(send):
+            try:
+                while True:
+                    await send({"type": "websocket.send", "bytes": bytes(50_000)})
+            except OSError as error:
+                got.append(type(error).__name__)
+
+        def application(fails, closes):
+            async def app(scope, receive, send):
+                await receive()
+                await send(ACCEPT)
+                tasks.extend([asyncio.create_task(receives(receive)), asyncio.create_task(sends(send))])
+                await asyncio.sleep(0)
+                if closes:
+                    await send({"type": "websocket.close", "code": 4000})
+                if fails:
+                    raise ValueError("no")
+
+            return app
+
+        async def use(bench):
+            bench.socket()
+            with self.assertLogs("ringcorn.error") if fails else contextlib.nullcontext():
+                await turns()
+            end = {"type": "websocket.disconnect", "code": 1006, "reason": ""}
+            self.assertEqual(sorted(got, key=str), ["ClientDisconnected", end, end])
+            self.assertTrue(all(task.done() for task in tasks))
+            self.assertEqual(bench.records()[-1][0], wire.DONE)
+
+        for fails, closes in [(False, False), (True, False), (False, True)]:
+            with self.subTest(fails=fails, closes=closes):
+                got.clear()
+                tasks = []
+                with_app(application(fails, closes), use)
 
     def test_an_application_that_lets_the_end_through_has_not_failed(self):
         class WebSocketDisconnect(Exception):
