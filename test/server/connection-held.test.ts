@@ -71,3 +71,11 @@ test("a stop while earlier answers are stuck: the request behind them is answere
   assert.match(second, /connection: close/);
   assert.equal(client.socket.ending, "fin");
 });
+
+test("an empty line in two pieces on a connection at rest: the request behind it is answered", async () => {
+  const { app, open } = reader();
+  open();
+  const client = new Wired(app).connect();
+  await client.send(get("/1"), "\r", `\n${get("/1")}`);
+  assert.equal(client.socket.text.split("HTTP/1.1 200 OK").length, 3);
+});

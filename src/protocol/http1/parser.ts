@@ -96,9 +96,9 @@ export class Http1Parser extends RequestHead {
     this.trailerIds = this.#trailerSection.ids;
   }
 
-  /** Between messages, and not one byte of a next one is there (an empty line before it does not count). */
+  /** Between messages, and not one byte of a next one is there (an empty line before it, when whole, does not count). */
   get idle(): boolean {
-    return this.#phase <= PRIMED && this.position === this.limit;
+    return (this.#phase === IDLE || this.#phase === PRIMED) && this.position === this.limit;
   }
 
   /** Makes it ready for a new connection. Buffers are kept; nothing refers to the old connection's chunks any more. */

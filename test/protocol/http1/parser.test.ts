@@ -214,7 +214,8 @@ test("idle: only between messages, with nothing of a next one there", () => {
     return p.idle;
   };
   assert.equal(p.idle, true);
-  assert.equal(idleAfter("\r\n"), true);
+  assert.equal(idleAfter("\r"), false);
+  assert.equal(idleAfter("\n"), true);
   assert.equal(idleAfter("G"), false);
   assert.equal(idleAfter("ET / HTTP/1.0\r\n\r\n"), true);
   assert.equal(idleAfter("PUT / HTTP/1.0\r\nContent-Length: 1\r\n\r\n"), false);
