@@ -394,9 +394,15 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
 
   #keepAlive(now: number): void {
     const { wsPingIntervalMs, wsPingTimeoutMs } = this.context.options;
-    // A peer that is not being read, or does not read, is another matter: its silence says nothing.
-    if (wsPingIntervalMs === 0 || this.#paused || this.blocked) return;
-    if (this.#pingedAt !== 0) {
+    // The silence of a peer that does not read says nothing.
+    if (wsPingIntervalMs === 0 || this.blocked) return;
+    if (this.#paused) {
+      // Nor does that of one that is not being read. But if it has gone, a ping finds it out: an application that does not
+      // receive would keep it for ever.
+      if (now - this.#heardAt < wsPingIntervalMs + wsPingTimeoutMs) return;
+      this.#heardAt = now;
+      this.putPing(pingPayload(now));
+    } else if (this.#pingedAt !== 0) {
       if (wsPingTimeoutMs === 0 || now - this.#pingedAt < wsPingTimeoutMs) return;
       this.context.logger.info("a WebSocket client did not answer a ping in time; connection closed");
       this.putFarewell(CLOSE_INTERNAL_ERROR, "ping timeout");

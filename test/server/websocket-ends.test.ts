@@ -116,6 +116,27 @@ test("websocket: who has been busy reading has its time to answer a ping behind 
   assert.equal(socket.ending, "reset");
 });
 
+test("websocket: a client that has gone is found out although its application never receives", async () => {
+  const opened = await open({ wsPingIntervalMs: 100, wsPingTimeoutMs: 50, wsQueueMessages: 1 });
+  const { client, wired } = opened;
+  client.feed(frame(TEXT, "1"), frame(TEXT, "2"), frame(TEXT, "3"));
+  assert.equal(client.socket.paused, true);
+  wired.pass(149);
+  await settle();
+  assert.equal(opened.frames().length, 0);
+  for (let i = 1; i < 4; i++) {
+    wired.pass(i === 1 ? 1 : 150);
+    await settle();
+    // It is there, and may be silent for as long as it is not read.
+    assert.equal(opened.frames().length, i);
+  }
+  client.socket.take = () => -1;
+  wired.pass(150);
+  await settle();
+  wired.pass(1);
+  assert.equal(wired.connections.size, 0);
+});
+
 test("websocket: handshakes count as requests, also those that are refused", async () => {
   const app: Application = async (_scope, _receive, send) => send({ type: "websocket.close" });
   const wired = new Wired(app);
