@@ -51,6 +51,18 @@ def read_hello(sock):
     return json.loads(data[wire.HEADER_BYTES :]), generation
 
 
+def in_a_record(value):
+    """JSON of a dictionary, its texts cut until they fit: a traceback's end and another's beginning tell most."""
+    value = dict(value)
+    while True:
+        text = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+        if len(text) <= wire.MOST_PAYLOAD_BYTES:
+            return text
+        longest = max(value, key=lambda name: len(str(value[name])))
+        half = len(value[longest]) // 2
+        value[longest] = value[longest][-half:] if longest == "traceback" else value[longest][:half]
+
+
 def leave_anyway():
     """Ends the process when nothing else has, a while later."""
     time.sleep(LEAVE_SECONDS)
@@ -144,14 +156,12 @@ class Worker:
         self.outlet.put_now(wire.record(kind, 0, 0, self.generation, payload), True)
 
     def _put_json(self, kind, value):
-        text = json.dumps(value).encode()
-        self._put(kind, text[: wire.MOST_PAYLOAD_BYTES])
+        self._put(kind, in_a_record(value))
 
     # ---- life ------------------------------------------------------------------
 
     def fail(self, sentence, trace=""):
-        message = {"message": sentence[:8000], "traceback": trace[-16000:]}
-        self._put_json(wire.FAILED, message)
+        self._put_json(wire.FAILED, {"message": sentence[:8000], "traceback": trace[-16000:]})
 
     def retire(self):
         """SIGTERM: asks the front for a successor, and for DRAIN when it is ready."""
@@ -189,8 +199,14 @@ class Worker:
             self.fail(error.sentence, error.trace)
             return 1
         except lifespan.StartupFailed as error:
-            trace = target.own_trace(error.__cause__) if error.__cause__ else ""
-            self.fail(f"The application's startup failed: {error}", trace)
+            text = str(error)
+            if error.__cause__:
+                self.fail(f"The application's startup failed: {text}", target.own_trace(error.__cause__))
+            elif "\n" in text:
+                # What Starlette says of it is a traceback.
+                self.fail("The application's startup failed.", text.rstrip())
+            else:
+                self.fail(f"The application's startup failed: {text}")
             return 1
         make = self.loop.create_connection
         await make(lambda: link.Link(self), sock=self.sock)
@@ -349,7 +365,7 @@ def main():
     except Exception as error:
         failed = f"--log-config {settings['logConfig']} can't be used: {error}."
     if failed is not None:
-        message = json.dumps({"message": failed, "traceback": ""}).encode()
+        message = in_a_record({"message": failed, "traceback": ""})
         sock.sendall(wire.record(wire.FAILED, 0, 0, generation, message))
         return 1
     asyncio.set_event_loop(loop)

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import io
+import json
 import logging
 import logging.config
 import unittest
 from unittest import mock
 
-from support import failures, lifespan, run, turns, wire, with_app
+from support import failures, lifespan, run, turns, wire, with_app, worker
 from wsgi_support import Site
 
 
@@ -94,6 +95,22 @@ class Logging(unittest.TestCase):
             root.addHandler(logging.StreamHandler(stream))
             failures.log_error("Exception in %s", "ASGI application")
         self.assertEqual(stream.getvalue(), "Exception in ASGI application\n")
+
+
+class Records(unittest.TestCase):
+    def test_texts_are_cut_until_they_fit(self):
+        trace = "Traceback\n" + "配" * 30_000 + "\nValueError: the end"
+        text = worker.in_a_record({"message": "It failed.\udc80", "traceback": trace, "other": None})
+        self.assertLessEqual(len(text), wire.MOST_PAYLOAD_BYTES)
+        value = json.loads(text)
+        self.assertEqual((value["message"], value["other"]), ("It failed.?", None))
+        self.assertTrue(value["traceback"].endswith("配\nValueError: the end"))
+        self.assertGreater(len(text), wire.MOST_PAYLOAD_BYTES // 3)
+
+    def test_of_a_long_message_the_beginning_stays(self):
+        text = worker.in_a_record({"message": "It failed: " + "\x00" * 70_000})
+        self.assertLessEqual(len(text), wire.MOST_PAYLOAD_BYTES)
+        self.assertTrue(json.loads(text)["message"].startswith("It failed: \x00"))
 
 
 if __name__ == "__main__":

@@ -284,6 +284,10 @@ const MISTAKES: readonly (readonly [Partial<PythonOptions> & { target: string },
   [{ target: "contract:ap" }, /has no attribute ap; did you mean contract:app\?$/],
   [{ target: "contract:SEEN" }, /is a dict, which can't be called/],
   [{ target: "contract:failing" }, /startup failed: no database/],
+  [
+    { target: "contract:failing_at_length" },
+    /The application's startup failed\.\n(?:.*\n)+ConnectionRefusedError: 沒有數據庫$/,
+  ],
   [{ target: "contract:app", python: "no-such-python" }, /There is no Python at no-such-python/],
   [{ target: "contract:app", appDir: "/nowhere" }, /There is no Python module contract in \/nowhere /],
 ];

@@ -174,3 +174,11 @@ async def failing(scope, receive, send):
     assert scope["type"] == "lifespan"
     await receive()
     await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+
+async def failing_at_length(scope, receive, send):
+    """As Starlette tells of it, with a traceback of many frames."""
+    await receive()
+    frames = '  File "數據庫.py", line 1, in connect\n' * 600
+    message = f"Traceback (most recent call last):\n{frames}ConnectionRefusedError: 沒有數據庫\n"
+    await send({"type": "lifespan.startup.failed", "message": message})
