@@ -11,6 +11,12 @@ export function pieceBuffer(sizeBytes: number): Uint8Array {
   return new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, sizeBytes)));
 }
 
+/** @throws ProtocolViolation */
+export function checkPath(path: unknown): void {
+  if (typeof path === "string" && path.startsWith("/")) return;
+  throw new ProtocolViolation("http.response.pathsend: path must be absolute");
+}
+
 function checkCount(count: number): void {
   if (count === 0) throw new ProtocolViolation("http.response.pathsend: the file became shorter while it was sent");
 }

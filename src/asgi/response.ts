@@ -9,7 +9,7 @@ import type { HttpCycle } from "./cycle.ts";
 import type { CycleHost, SendableFile } from "./cycle-host.ts";
 import { ClientDisconnected, ProtocolViolation } from "./errors.ts";
 import { CRLF_AND, headError, putFields } from "./response-fields.ts";
-import { appendShort, pieceBuffer, readPiece } from "./response-file.ts";
+import { appendShort, checkPath, pieceBuffer, readPiece } from "./response-file.ts";
 import * as states from "./response-states.ts";
 import { joinAhead } from "./room-ahead.ts";
 import type {
@@ -409,11 +409,10 @@ export abstract class ResponseSender {
 
   async #pathsend(event: HttpResponsePathsendEvent): Promise<void> {
     const next = this.#next(this.#wantsTrailers ? states.PATHSEND_TRAILERS : states.PATHSEND);
-    if (typeof event.path !== "string" || !event.path.startsWith("/")) {
-      throw new ProtocolViolation("http.response.pathsend: path must be absolute");
-    }
+    checkPath(event.path);
     const file = await this.host.openFile(event.path);
     try {
+      event.opened?.();
       if (this.gone) throw new ClientDisconnected();
       this.#checkLength(file.sizeBytes, false);
       this.#commitHead(this.#wantsTrailers && !this.#isOneZero ? -1 : file.sizeBytes);

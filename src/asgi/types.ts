@@ -205,6 +205,8 @@ export interface HttpResponsePathsendEvent {
   readonly type: "http.response.pathsend";
   /** Absolute path of a regular file. */
   readonly path: string;
+  /** An addition of this server's: called when the file is open, and may be removed. */
+  readonly opened?: () => void;
 }
 
 /** Extension `http.response.early_hint`: a 103 response before the final one. */

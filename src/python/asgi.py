@@ -270,7 +270,7 @@ class HttpRequest(Carried):
                 raise self._unexpected(kind)
             self._begin(message)
         elif kind == "http.response.pathsend":
-            self._send_path(message, state)
+            await self._send_path(message, state)
         elif kind == "http.response.trailers":
             self._send_trailers(message, state)
         elif kind == "http.response.early_hint":
@@ -393,16 +393,22 @@ class HttpRequest(Carried):
         if self._failure is not None:
             raise self._failure
 
-    def _send_path(self, message, state):
+    async def _send_path(self, message, state):
+        """Returns when the front has opened the file: what runs next may remove it."""
         if state != STARTED:
             raise self._unexpected(message["type"])
         path = message["path"]
         if not isinstance(path, str) or not path.startswith("/"):
             raise RuntimeError("http.response.pathsend: path must be absolute.")
+        self._credit = 0
         self._put_start(self._start, wire.MORE, b"")
         self._put(wire.PATHSEND, LAST, path.encode("utf-8", "surrogateescape"))
         self._state = TRAILERS if self._wants_trailers else COMPLETE
         self._wake_waiters()
+        while self._credit == 0:
+            if self._failure is not None:
+                raise self._failure
+            await self._changed()
 
     def _send_trailers(self, message, state):
         if state != TRAILERS:

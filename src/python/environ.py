@@ -38,6 +38,8 @@ class FileWrapper:
                 return None
             status = os.fstat(self.file.fileno())
             path = os.fsencode(os.path.abspath(name))
+            # The front knows no other names.
+            path.decode()
             found = os.stat(path)
         except (AttributeError, OSError, ValueError, TypeError):
             return None

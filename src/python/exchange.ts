@@ -231,13 +231,41 @@ export class Exchange implements Carried {
   }
 
   #sendPath(path: string): void {
-    const sent = this.#call.send({ type: "http.response.pathsend", path });
-    if (this.#trailersDue) this.#forward(sent, 0);
-    else
-      sent.then(
-        () => this.#finish(),
-        (error: unknown) => this.#refused(error),
-      );
+    const host = this.#host;
+    if (host === null) return;
+    let isTold = false;
+    const opened = (): void => {
+      if (!isTold) host.credit(this.id, wire.FILE_OPEN);
+      isTold = true;
+    };
+    if (this.#trailersDue) {
+      // They have their turn behind the file.
+      const sent = this.#call.send({ type: "http.response.pathsend", path });
+      sent.then(opened, ignore);
+      this.#forward(sent, 0);
+      return;
+    }
+    const sent = this.#call.send({ type: "http.response.pathsend", path, opened });
+    // The worker has no part in what is left, and its end must not cut it.
+    this.#release();
+    sent.then(
+      () => {
+        opened();
+        this.#call.returned();
+      },
+      (error: unknown) => this.#pathRefused(host, error),
+    );
+  }
+
+  /** Before or behind the file's opening; the application waits for that. */
+  #pathRefused(host: WorkerHost, error: unknown): void {
+    if (error instanceof ClientDisconnected) {
+      host.disconnect(this.id, wire.GONE);
+      this.#call.returned();
+      return;
+    }
+    host.refuse(this.id, refusalText(error, this.#line));
+    this.#call.raised(new ApplicationFailed(reason(error)));
   }
 
   /**

@@ -272,9 +272,17 @@ class WsgiRequest:
         return count
 
     def _send_path(self, path):
-        self._head_sent = self._complete = True
+        """Returns when the front has opened the file: to close it may remove it."""
+        granted = self._granted
+        self._head_sent = True
         self._put(wire.RESPONSE, wire.MORE, wire.start_payload(*self._head))
         self._put(wire.PATHSEND, wire.LAST, path)
+        with self._condition():
+            while self._granted == granted and not self._gone and self._error is None:
+                self._changed.wait()
+            self._complete = True
+        if self._error is not None:
+            raise self._error
 
     def _put(self, kind, flags, payload):
         record = wire.record(kind, flags, self.id, self.generation, payload)

@@ -5,6 +5,8 @@ import unittest
 
 from support import START, Speechless, asgi, body, encoded_scope, response, turns, wire, with_app
 
+FILE_OPEN = wire.U32.pack(1)
+
 
 class Scope(unittest.TestCase):
     def test_is_complete_and_shared_with_nobody(self):
@@ -282,16 +284,51 @@ class Send(unittest.TestCase):
         async def use(bench):
             bench.request()
             await turns()
-            kinds = [(kind, flags) for kind, flags, *_ in bench.records()]
             wanted = [
                 (wire.EARLY_HINT, 0),
                 (wire.RESPONSE, wire.MORE | wire.TRAILERS),
                 (wire.PATHSEND, wire.LAST),
-                (wire.RESPONSE_TRAILERS, wire.LAST),
             ]
-            self.assertEqual(kinds, wanted)
+            self.assertEqual([(kind, flags) for kind, flags, *_ in bench.records()], wanted)
+            bench.receive(bench.record(wire.CREDIT, payload=FILE_OPEN))
+            await turns()
+            wanted.append((wire.RESPONSE_TRAILERS, wire.LAST))
+            self.assertEqual([(kind, flags) for kind, flags, *_ in bench.records()], wanted)
 
         with_app(app, use)
+
+    def test_a_path_is_sent_when_its_file_is_open_or_can_t_be(self):
+        seen = []
+
+        async def app(scope, receive, send):
+            await send(START)
+            seen.append("waits")
+            try:
+                await send({"type": "http.response.pathsend", "path": "/a/b"})
+            except Exception as error:
+                seen.append(type(error).__name__)
+            else:
+                seen.append("open")
+
+        ends = (
+            ("open", wire.CREDIT, 0, FILE_OPEN),
+            ("Refused", wire.REFUSED, 0, b"no such file\0GET /"),
+            ("ClientDisconnected", wire.DISCONNECT, wire.GONE, b""),
+        )
+        for wanted, kind, flags, payload in ends:
+            with self.subTest(wanted):
+                seen.clear()
+
+                async def use(bench, answer=(kind, flags, 1, payload), wanted=wanted):
+                    bench.request()
+                    await turns()
+                    self.assertEqual(seen, ["waits"])
+                    bench.receive(bench.record(*answer))
+                    await turns()
+                    self.assertEqual((seen, bench.requests), (["waits", wanted], {}))
+                    self.assertEqual(len(bench.records()), 2, "nothing comes behind the path")
+
+                with_app(app, use)
 
 
 if __name__ == "__main__":

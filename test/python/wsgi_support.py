@@ -31,6 +31,12 @@ class Site:
         scope = asgi.build_scope(encoded_scope(**parts), {})
         return self.bench.wsgi.start(request_id, flags, scope)
 
+    def sees(self, condition):
+        deadline = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < deadline, "it never came"
+            time.sleep(0.001)
+
     def finish(self):
         deadline = time.monotonic() + 10
         while self.bench.requests or self.bench.outlet.waits:

@@ -9,7 +9,7 @@ import unittest
 from wsgiref.validate import validator
 
 from support import Speechless, wire
-from wsgi_support import Site, hello
+from wsgi_support import Silence, Site, hello
 
 
 class Validate(unittest.TestCase):
@@ -246,10 +246,49 @@ class Responses(unittest.TestCase):
             return environ["wsgi.file_wrapper"](open(file.name, "rb"))
 
         site = Site(app)
-        site.start()
+        request = site.start()
+        site.sees(lambda: len(site.bench.records()) == 2)
+        request.credit(wire.U32.pack(1))
         (_, flags, _, _), (kind, _, _, payload) = site.finish()
         self.assertEqual((flags, kind), (wire.MORE, wire.PATHSEND))
         self.assertEqual(payload, os.fsencode(os.path.realpath(file.name)))
+
+    def test_a_file_is_closed_when_the_front_has_opened_it_or_can_t(self):
+        ends = (
+            ("open", lambda request: request.credit(wire.U32.pack(1)), []),
+            ("gone", lambda request: request.disconnect(wire.GONE), []),
+            ("refused", lambda request: request.refused(b"no\0GET /"), ["Exception in WSGI application"]),
+        )
+        for name, end, lines in ends:
+            with self.subTest(name), tempfile.TemporaryDirectory() as folder:
+                file = open(os.path.join(folder, "file"), "w+b")  # noqa: SIM115 (the server closes it)
+
+                def app(environ, start_response, file=file):
+                    start_response("200 OK", [])
+                    return environ["wsgi.file_wrapper"](file)
+
+                site = Site(app)
+                with Silence() as log:
+                    request = site.start()
+                    site.sees(lambda site=site: len(site.bench.records()) == 2)
+                    self.assertFalse(file.closed)
+                    end(request)
+                    self.assertEqual(len(site.finish()), 2)
+                self.assertEqual((file.closed, log.lines), (True, lines))
+
+    def test_a_file_whose_name_is_no_text_is_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(os.fsencode(folder), b"caf\xe9")
+            with open(path, "wb") as file:
+                file.write(b"content")
+
+            def app(environ, start_response):
+                start_response("200 OK", [])
+                return environ["wsgi.file_wrapper"](open(path, "rb"))
+
+            site = Site(app)
+            site.start()
+            self.assertEqual(site.whole()[2], b"content")
 
     def test_a_file_from_its_middle_is_read(self):
         with tempfile.NamedTemporaryFile(delete=False) as file:

@@ -1,10 +1,12 @@
 """Applications for the tests of the real worker; standard library only."""
 
 import asyncio
+import io
 import json
 import os
 import signal
 import sys
+import tempfile
 
 SEEN = {"disconnects": 0, "oserrors": 0}
 
@@ -85,6 +87,19 @@ async def path(scope, receive, send):
     await send({"type": "http.response.pathsend", "path": __file__})
 
 
+async def temporary(scope, receive, send):
+    """A file of so many bytes, which is removed when it has been sent; FastAPI's do so in a background task."""
+    descriptor, name = tempfile.mkstemp()
+    os.truncate(descriptor, int(scope["query_string"]))
+    os.close(descriptor)
+    trailers = scope["path"] == "/temporary/trailers"
+    await send({"type": "http.response.start", "status": 200, "headers": [], "trailers": trailers})
+    await send({"type": "http.response.pathsend", "path": name})
+    os.remove(name)
+    if trailers:
+        await send({"type": "http.response.trailers", "headers": [(b"x-sum", b"1")]})
+
+
 async def refused(scope, receive, send):
     """Sends what the front can't put on the wire; then what it can."""
     bad = [(b"x-bad", b"a\r\nb")]
@@ -131,6 +146,8 @@ ROUTES = {
     "/scope": scope_as_json,
     "/trailers": trailers,
     "/path": path,
+    "/temporary": temporary,
+    "/temporary/trailers": temporary,
     "/refused": refused,
     "/seen": seen,
     "/die": die,
@@ -156,6 +173,21 @@ def factory():
     return app
 
 
+class Temporary(io.FileIO):
+    """A file of so many bytes that removes itself."""
+
+    def __init__(self, size):
+        descriptor, name = tempfile.mkstemp()
+        os.truncate(descriptor, size)
+        os.close(descriptor)
+        super().__init__(name)
+
+    def close(self):
+        super().close()
+        if os.path.exists(self.name):
+            os.remove(self.name)
+
+
 def wsgi(environ, start_response):
     size = 0
     while True:
@@ -163,6 +195,9 @@ def wsgi(environ, start_response):
         size += len(piece)
         if not piece:
             break
+    if environ["PATH_INFO"] == "/temporary":
+        start_response("200 OK", [])
+        return environ["wsgi.file_wrapper"](Temporary(int(environ["QUERY_STRING"])))
     if environ["PATH_INFO"] == "/file":
         start_response("200 OK", [("Content-Type", "text/plain")])
         return environ["wsgi.file_wrapper"](open(__file__, "rb"))
