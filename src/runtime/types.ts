@@ -56,7 +56,7 @@ export interface Socket {
    * lets them wait; `reset()` ends that.
    */
   readonly unsent: boolean;
-  /** Ends with RST where the runtime can (see `Runtime.canReset`), else as `close()` does. */
+  /** Ends with RST where the runtime can (see `Runtime.canReset`), else with FIN; nothing leaves any more. */
   reset(): void;
   /**
    * The peer's address. Empty host for a Unix socket's unnamed peer, and where a reset came before anybody asked. Costs a

@@ -248,6 +248,14 @@ export abstract class ConnectionEnd implements Gathered {
     if (this.#lingerBytes <= 0) this.close();
   }
 
+  /** Ends in the middle of a message: behind the answers before it, which may still be in the buffer, or in the socket. */
+  protected cut(): void {
+    if (this.context.runtime.canReset) {
+      this.flush();
+      this.reset();
+    } else this.finish();
+  }
+
   protected close(): void {
     if (this.phase >= CLOSING) return;
     this.socket.close();

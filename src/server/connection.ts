@@ -94,9 +94,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     if (wasCommitted) {
       this.requestEnded(cycle);
       this.#cycle = null;
-      // Earlier answers may still be in the buffer.
-      this.flush();
-      this.reset();
+      this.cut();
       return;
     }
     // Who gives up behind a FIN owes the logs nothing, but the client may have half-closed only.

@@ -145,6 +145,7 @@ export interface WiredOptions extends Partial<Omit<ServerOptions, "limits">> {
   readonly limits?: Partial<ServerLimits>;
   readonly ownsChunks?: boolean;
   readonly debug?: boolean;
+  readonly canReset?: boolean;
 }
 
 /** A server context with one connection after another. */
@@ -159,7 +160,7 @@ export class Wired {
   readonly #nobody = AsyncLocalStorage.snapshot();
 
   constructor(app: Application, options: WiredOptions = {}) {
-    const { limits, ownsChunks = true, debug = false, ...rest } = options;
+    const { limits, ownsChunks = true, debug = false, canReset = true, ...rest } = options;
     this.ownsChunks = ownsChunks;
     const full: ServerOptions = { ...DEFAULT_OPTIONS, ...rest, limits: { ...DEFAULT_LIMITS, ...limits } };
     const note = (level: string) => (text: string) => void this.logged.push({ level, text });
@@ -167,6 +168,7 @@ export class Wired {
     const runtime = {
       isolate,
       ownsChunks,
+      canReset,
       latin1: decode,
       openFile: (path: string) => this.files(path),
     } as unknown as Runtime;

@@ -420,3 +420,23 @@ test("bytes that the socket still has hold the connection until they have left, 
   assert.equal(wired.connections.size, 0);
   assert.equal(waited.socket.ending, "closed");
 });
+
+test("an answer that can't be finished, where no reset can be sent: those before it arrive first", async () => {
+  const wired = new Wired(
+    async (scope, receive, send) => {
+      if (scope.type === "http" && scope.path === "/1") return echoPath(scope, receive, send);
+      await send({ type: "http.response.start", status: 200, headers: [["content-length", "9"]] });
+      await send({ type: "http.response.body", body: bytesOf("half"), more_body: true });
+      throw new Error("as it should");
+    },
+    { canReset: false },
+  );
+  const client = wired.connect();
+  client.socket.take = () => 0;
+  await client.send(`${GET.replace("/", "/1")}${GET}`);
+  client.socket.take = (offered) => offered;
+  await client.socket.drain();
+  assert.match(client.socket.text, /\r\n\r\n\/1HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nhalf$/);
+  assert.equal(client.socket.ending, "fin");
+  assert.equal(wired.context.inFlight, 0);
+});
