@@ -57,6 +57,8 @@ export class WorkerPool implements HostOwner {
   #rolling: PromiseWithResolvers<boolean> | undefined;
   #emptied: (() => void) | undefined;
   #failures = new WeakMap<WorkerHost, string>();
+  /** They have reached a limit or asked for it: to be replaced, also when a replacement of all has failed. */
+  readonly #due = new WeakSet<WorkerHost>();
   #backoffMs = 0;
   #deaths = 0;
   #diedAt = 0;
@@ -236,7 +238,9 @@ export class WorkerPool implements HostOwner {
   }
 
   #leave(host: WorkerHost): void {
-    if (host.state !== "ready" || host.leaving !== undefined) return;
+    if (host.state !== "ready") return;
+    this.#due.add(host);
+    if (host.leaving !== undefined) return;
     host.leaving = "retiring";
     this.#arrange();
   }
@@ -340,7 +344,9 @@ export class WorkerPool implements HostOwner {
       this.#backOff(pid, failure, "failed to start");
     } else {
       this.#logger.error(`${failure}\nThe workers with the old code go on serving.`);
-      for (const host of this.#members) if (host.leaving === "outdated") host.leaving = undefined;
+      for (const host of this.#members) {
+        if (host.leaving === "outdated") host.leaving = this.#due.has(host) ? "retiring" : undefined;
+      }
       this.#endRoll(false);
       // Where the old ones are too few, new ones are tried again, but not at once.
       this.#retryAfter(LONGEST_BACKOFF_MS);

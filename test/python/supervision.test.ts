@@ -83,6 +83,25 @@ test("new code that does not start: the old goes on, and the error is told once"
   await end(bench);
 });
 
+test("new code that does not start: workers that are due all the same are replaced later", async () => {
+  const bench = await start({ workers: 3, maxRequests: 2 });
+  const rolled = bench.pool.roll();
+  // One reaches its limit meanwhile, one asks for a successor.
+  bench.workers[1].say(wire.RETIRING, 0, 0);
+  for (let i = 0; i < 4; i++) send(bench.pool);
+  await turn();
+  fail(bench.workers[3]);
+  assert.equal(await rolled, false);
+  assert.deepEqual(
+    bench.pool.workers.map(({ leaving }) => leaving),
+    ["retiring", "retiring", undefined],
+  );
+  const again = bench.pool.roll();
+  await settle(bench);
+  assert.equal(await again, true);
+  await end(bench);
+});
+
 test("a second order during a replacement renews what has begun", async () => {
   const bench = await start();
   const first = bench.pool.roll();
