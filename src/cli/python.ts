@@ -27,11 +27,17 @@ export async function startWorkers(context: ServeContext, workers: number): Prom
   });
 }
 
+type Order = (pool: WorkerPool) => void;
+
+// The outcome is logged.
+const ROLL: Order = (pool) => void pool.roll();
+const RELOAD: Order = (pool) => pool.reload();
+
 /** Signals and changes of files that are there before the workers are wait for them. */
 export class Operator {
   readonly #logger: Logger;
   #pool: WorkerPool | undefined;
-  #changed = false;
+  #early: Order[] = [];
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -40,27 +46,30 @@ export class Operator {
   /** From now on these workers are told. */
   commands(pool: WorkerPool): void {
     this.#pool = pool;
-    if (this.#changed) pool.reload();
+    for (const order of this.#early.splice(0)) order(pool);
   }
 
   roll(): void {
     this.#logger.info("SIGHUP: replacing the workers one by one.");
-    // The outcome is logged.
-    void this.#pool?.roll();
+    this.#order(ROLL);
   }
 
   grow(): void {
-    this.#pool?.grow();
+    this.#order((pool) => pool.grow());
   }
 
   shrink(): void {
-    this.#pool?.shrink();
+    this.#order((pool) => pool.shrink());
   }
 
   changed(paths: string): void {
     this.#logger.info(`${paths} changed; reloading.`);
-    this.#changed = true;
-    this.#pool?.reload();
+    this.#order(RELOAD);
+  }
+
+  #order(order: Order): void {
+    if (this.#pool !== undefined) order(this.#pool);
+    else if (!this.#early.includes(order)) this.#early.push(order);
   }
 }
 

@@ -20,6 +20,10 @@ export class Fronts {
   /** Fronts that have still to replace their workers; the first one is at it. */
   #rolling: number[] = [];
   #again = false;
+  /** How often a replacement has been asked for. */
+  #orders = 0;
+  /** By place, of the front that has been started there last: what was known then. */
+  readonly #started = new Map<number, { readonly share: number; readonly orders: number }>();
 
   constructor(shares: readonly number[], effects: FrontEffects, logger: Logger) {
     this.#shares = [...shares];
@@ -29,11 +33,17 @@ export class Fronts {
 
   /** The workers of a front that starts at this place. */
   share(place: number): number {
-    return this.#shares[place] ?? 1;
+    const share = this.#shares[place] ?? 1;
+    this.#started.set(place, { share, orders: this.#orders });
+    return share;
   }
 
   ready(id: number, place: number): void {
     this.#serving.set(id, place);
+    const { share, orders } = this.#started.get(place) ?? { share: this.#shares[place], orders: this.#orders };
+    if (share !== this.#shares[place]) this.#effects.resize(id, this.#shares[place]);
+    // Its workers may have loaded the old code.
+    if (orders !== this.#orders && this.#rolling.push(id) === 1) this.#next();
   }
 
   gone(id: number): void {
@@ -45,10 +55,12 @@ export class Fronts {
 
   /** Each front replaces its workers, one front after the other. */
   roll(): void {
-    if (this.#rolling.length > 0) {
-      this.#again = true;
-      return;
-    }
+    this.#orders += 1;
+    if (this.#rolling.length > 0) this.#again = true;
+    else this.#rollAll();
+  }
+
+  #rollAll(): void {
     this.#rolling = [...this.#serving.keys()];
     this.#next();
   }
@@ -83,7 +95,7 @@ export class Fronts {
     if (id !== undefined) this.#effects.roll(id);
     else if (this.#again) {
       this.#again = false;
-      this.roll();
+      this.#rollAll();
     }
   }
 }

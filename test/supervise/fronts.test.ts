@@ -67,3 +67,32 @@ test("one more and one less, where it is fairest", () => {
   fronts.grow();
   assert.equal(fronts.share(0), 2, "a front that starts there has as many");
 });
+
+test("what has been ordered while a front was starting it is told when it serves", () => {
+  const { fronts, did } = serving(1, 1);
+  assert.equal(fronts.share(1), 1);
+  fronts.gone(2);
+  fronts.grow();
+  assert.deepEqual(did(), ["resize 1 to 2"]);
+  fronts.grow();
+  fronts.roll();
+  assert.deepEqual(did(), ["roll 1"]);
+  fronts.ready(3, 1);
+  assert.deepEqual(did(), ["resize 3 to 2"]);
+  fronts.rolled(1, true);
+  assert.deepEqual(did(), ["roll 3"]);
+  fronts.rolled(3, true);
+  assert.equal(fronts.share(1), 2);
+  fronts.ready(4, 1);
+  assert.deepEqual(did(), [], "one that starts afterwards knows it all");
+});
+
+test("an order while no front serves", () => {
+  const { fronts, did } = serving(1);
+  fronts.gone(1);
+  fronts.share(0);
+  fronts.roll();
+  assert.deepEqual(did(), []);
+  fronts.ready(2, 0);
+  assert.deepEqual(did(), ["roll 2"]);
+});
