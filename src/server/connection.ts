@@ -282,7 +282,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
       socket.handOver(outcome);
       socket.awaitLittle();
       context.closed(this);
-      outcome.start(takeEarly(exchange));
+      outcome.start(takeEarly(exchange), this.peerEnded);
     }
     return true;
   }

@@ -80,11 +80,16 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     context.opened(this);
   }
 
-  /** Calls the application. @param early what has arrived behind the handshake */
-  start(early: readonly Uint8Array[]): void {
+  /**
+   * Calls the application.
+   * @param early what has arrived behind the handshake
+   * @param ended FIN too, while an earlier request was answered
+   */
+  start(early: readonly Uint8Array[], ended: boolean): void {
     for (const chunk of early) this.#hold(chunk, chunk.length, true);
     this.flushSoon();
     this.context.runtime.isolate(run, this.cycle, this.context);
+    if (ended) this.onEnd();
   }
 
   protected get frames(): MessageEncoder {

@@ -74,5 +74,8 @@ export function takeEarly({ intake }: Exchange): Uint8Array[] {
       early.push(new Uint8Array(parser.chunk.subarray(parser.position, parser.limit)));
     parser.position = parser.limit;
   } while (intake.feedHeld());
+  // Who takes them pauses the socket by its own count. If it stayed paused by this one, the exchange would resume it when it
+  // is given back, whatever waits by then.
+  intake.resume();
   return early;
 }

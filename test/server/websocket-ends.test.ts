@@ -137,6 +137,65 @@ test("websocket: a client that has gone is found out although its application ne
   assert.equal(wired.connections.size, 0);
 });
 
+test("websocket: who pipelines a handshake and a flood behind a request is not read without end", async () => {
+  for (const accepts of [false, true]) {
+    let answer!: () => void;
+    const app: Application = async (scope, receive, send) => {
+      if (scope.type === "http") {
+        await new Promise<void>((resolve) => {
+          answer = resolve;
+        });
+        await send({ type: "http.response.start", status: 204, headers: [] });
+        await send({ type: "http.response.body" });
+        return;
+      }
+      await receive();
+      if (accepts) await send({ type: "websocket.accept" });
+      await new Promise(() => {});
+    };
+    const wired = new Wired(app, { limits: { pipelinedBytes: 4096 }, wsQueueMessages: 4 });
+    const client = wired.connect();
+    const flood = Buffer.concat(Array.from({ length: 1000 }, () => frame(BINARY, "much")));
+    client.feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Buffer.concat([Buffer.from(handshake("/")), flood]));
+    assert.equal(client.socket.paused, true);
+    answer();
+    await settle();
+    assert.equal([...wired.connections].length, 1);
+    if (accepts) assert.match(client.socket.text, /101 Switching Protocols/);
+    // What had come already is one chunk; the next is held, and then nothing more is read.
+    if (!client.socket.paused) client.feed(flood);
+    await settle();
+    assert.equal(client.socket.paused, true);
+  }
+});
+
+test("websocket: a client that ended its side while an earlier request was answered is told of to the application", async () => {
+  let answer!: () => void;
+  const told: string[] = [];
+  const app: Application = async (scope, receive, send) => {
+    if (scope.type === "websocket") {
+      for (;;) {
+        const { type } = await receive();
+        told.push(type);
+        if (type === "websocket.disconnect") return;
+      }
+    }
+    await new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    await send({ type: "http.response.start", status: 204, headers: [] });
+    await send({ type: "http.response.body" });
+  };
+  const wired = new Wired(app);
+  const client = wired.connect();
+  client.feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n", handshake("/"));
+  client.fin();
+  answer();
+  await settle();
+  assert.deepEqual(told, ["websocket.connect", "websocket.disconnect"]);
+  assert.equal(wired.connections.size, 0);
+});
+
 test("websocket: handshakes count as requests, also those that are refused", async () => {
   const app: Application = async (_scope, _receive, send) => send({ type: "websocket.close" });
   const wired = new Wired(app);
