@@ -5,8 +5,16 @@ const FIRST_UNPRIVILEGED_PORT = 1024;
 
 const DEFAULT_HOST = "127.0.0.1";
 
-/** No host name has a colon, and none is four numbers. */
-const NUMERIC = /:|^\d+\.\d+\.\d+\.\d+$/;
+/** Four numbers up to 255, without the leading zeros that some programs read as octal. */
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+/** What else than digits an IPv6 address is made of; the rest of its grammar is the URL parser's to check. */
+const IPV6_CHARACTERS = /^[0-9a-f:.]+$/i;
+/** Letters of all languages: what a resolver takes is its own matter. */
+const HOST_NAME = /^[\p{L}\p{N}._-]+$/u;
+
+function isNumeric(host: string): boolean {
+  return IPV4.test(host) || (IPV6_CHARACTERS.test(host) && URL.canParse(`http://[${host}]/`));
+}
 
 function place(options: ListenOptions): string {
   if (options.path !== undefined) return options.path;
@@ -39,8 +47,13 @@ export function listenSentence(code: string | undefined, options: ListenOptions)
       return `${options.host ?? DEFAULT_HOST} is not an address of this machine; use one of its own addresses, or 0.0.0.0 or :: for all of them.`;
     case "EAFNOSUPPORT":
       return `This machine does not support the kind of address that ${options.host ?? DEFAULT_HOST} is; use an address of the other kind (IPv4 or IPv6).`;
+    case "EINVAL":
+      return unix
+        ? undefined
+        : `No server can listen on ${options.host ?? DEFAULT_HOST}, an address of a group or of one link; use another one of this machine.`;
     case "ENOENT":
     case "ENOTDIR":
+    case "ELOOP":
       return unix ? `The directory of the socket ${where} does not exist; create it first.` : undefined;
     case "EROFS":
       return unix ? `The socket ${where} lies on a read-only file system; choose another path.` : undefined;
@@ -62,11 +75,16 @@ export function listenError(error: unknown, options: ListenOptions): Error {
 
 /**
  * The numeric address to bind to: IPv4 first where a name has both, as clients that get a name try both anyway.
- * @throws PlainError for a name that is not known.
+ * @throws PlainError for a name that is not known, and for what is no name.
  */
 export async function numericHost(host: string | undefined): Promise<string> {
   const name = host ?? DEFAULT_HOST;
-  if (NUMERIC.test(name)) return name;
+  if (isNumeric(name)) return name;
+  if (!HOST_NAME.test(name)) {
+    throw new PlainError(
+      `"${name}" is neither an address nor a host name; give one without http://, brackets, port or zone.`,
+    );
+  }
   try {
     // Only here, since the module costs memory that few servers need.
     const { lookup } = await import("node:dns/promises");

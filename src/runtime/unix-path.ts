@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import { chmodSync, lstatSync, renameSync, type Stats, unlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
+import { listenError } from "./listen-errors.ts";
 import { type ListenOptions, PlainError } from "./types.ts";
 
 /** `sun_path` has 108 bytes with its final NUL on Linux and 104 on the BSDs and macOS. */
@@ -22,6 +23,14 @@ function statOf(path: string): Stats | undefined {
   } catch (error) {
     if ((error as { code?: string }).code === "ENOENT") return undefined;
     throw error;
+  }
+}
+
+function lookAt(options: ListenOptions & { path: string }): Stats | undefined {
+  try {
+    return statOf(options.path);
+  } catch (error) {
+    throw listenError(error, options);
   }
 }
 
@@ -74,7 +83,9 @@ export async function claimUnixPath(options: ListenOptions & { path: string }): 
       `The socket path ${path} has ${length} bytes but the system allows ${PATH_LIMIT_BYTES}; choose a shorter one.`,
     );
   }
-  const found = statOf(path);
+  if (path.endsWith("/"))
+    throw new PlainError(`The socket path ${path} names a directory; add the socket's name to it.`);
+  const found = lookAt(options);
   if (found !== undefined && !found.isSocket()) {
     throw new PlainError(`${path} exists and is not a socket; remove it or choose another path for the socket.`);
   }

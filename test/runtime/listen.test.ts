@@ -69,6 +69,35 @@ test("an unknown host name is one sentence", async () => {
   });
 });
 
+// What looks like an address, or is pasted with more than the address.
+for (const [host, sentence] of [
+  ["256.1.1.1", /^The host name "256\.1\.1\.1" is not known on this machine; /],
+  ["localhost:8000", /^"localhost:8000" is neither an address nor a host name; give one without http:\/\/, .*port/],
+  ["127.0.0.1:8000", /^"127\.0\.0\.1:8000" is neither /],
+  ["http://127.0.0.1", /^"http:\/\/127\.0\.0\.1" is neither /],
+  ["[::1]", /^"\[::1\]" is neither /],
+  ["::1]/[", /^"::1\]\/\[" is neither /],
+  ["::1%lo", /^"::1%lo" is neither /],
+  ["::12345", /^"::12345" is neither /],
+  ["*", /^"\*" is neither /],
+] as const) {
+  test(`--host ${host} is one sentence`, async () => {
+    await assert.rejects(startServer({ host }), (error: unknown) => {
+      assert.ok(error instanceof PlainError, String(error));
+      assert.match(error.message, sentence);
+      return true;
+    });
+  });
+}
+
+test("an address that nobody can listen on is one sentence", { skip: !hasIpv6 }, async () => {
+  await assert.rejects(startServer({ host: "ff02::1" }), (error: unknown) => {
+    assert.ok(error instanceof PlainError, String(error));
+    assert.match(error.message, /^No server can listen on ff02::1, /);
+    return true;
+  });
+});
+
 test("a port in use is one sentence, and the port is free again after close", async () => {
   const first = await startServer({});
   const { port } = first.listener.address;
@@ -100,6 +129,7 @@ const SENTENCES: [string, object, RegExp][] = [
   ["EPERM", { host: "::", port: 8000 }, /^The system refused to let this user listen on \[::\]:8000; choose /],
   ["EACCES", { path: "/run/x.sock" }, /^This user may not create a socket at \/run\/x\.sock; choose /],
   ["ENOENT", { path: "/none/x.sock" }, /^The directory of the socket \/none\/x\.sock does not exist; create it/],
+  ["ELOOP", { path: "/loop/x.sock" }, /^The directory of the socket \/loop\/x\.sock does not exist; create it/],
   ["EADDRINUSE", { path: "/run/x.sock" }, /^Another program is already using the socket \/run\/x\.sock; stop it/],
   ["EAFNOSUPPORT", { host: "::1" }, /^This machine does not support the kind of address that ::1 is; use /],
   ["EMFILE", { port: 1 }, /^No file descriptor is left to listen on 127\.0\.0\.1:1; raise /],

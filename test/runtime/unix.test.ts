@@ -58,6 +58,24 @@ for (const mode of [undefined, 0o600, 0o660, 0o777]) {
   });
 }
 
+unix(
+  "a path below a file, below a link to itself, or that ends in a slash, is one sentence",
+  async (path, directory) => {
+    writeFileSync(join(directory, "file"), "");
+    await refused(
+      startServer({ path: join(directory, "file", "app.sock") }),
+      /^The directory of the socket .* create it/,
+    );
+    symlinkSync("self", join(directory, "self"));
+    await refused(
+      startServer({ path: join(directory, "self", "app.sock") }),
+      /^The directory of the socket .* create it/,
+    );
+    await refused(startServer({ path: `${path}/` }), /^The socket path .*app\.sock\/ names a directory; /);
+    assert.deepEqual(readdirSync(directory).sort(), ["file", "self"]);
+  },
+);
+
 unix("a dead socket file is replaced", async (path) => {
   leaveDeadSocket(path);
   const server = await startServer({ path });
