@@ -193,6 +193,11 @@ class HttpRequest(Carried):
             self._failure = ClientDisconnected
         self._wake_waiters()
 
+    def fail(self, failure):
+        """Of a WebSocket's denial: `send` raises `failure` from now on."""
+        self._failure = failure
+        self._wake_waiters()
+
     def refused(self, text):
         """The front would not send what came last: the next `send` raises it."""
         self._take_refusal(text)

@@ -254,7 +254,7 @@ export class SocketExchange implements Carried, WebSocketTaker {
     }
     const parts = this.#parts;
     parts.append(bytes, start, end);
-    if (parts.length > MOST_MESSAGE_BYTES) throw new wire.WireError("a message that is too large");
+    if (parts.length - wire.HEADER_BYTES > MOST_MESSAGE_BYTES) throw new wire.WireError("a message that is too large");
     if ((flags & wire.MORE) !== 0) {
       this.#taken(cost);
       return;

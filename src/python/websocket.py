@@ -161,9 +161,9 @@ class Socket(Carried):
         self._done(wire.RAISED, shown(error).encode("utf-8", "replace")[:1000])
 
     def _done(self, flags, text):
-        self._state = CLOSED
         self._put(wire.DONE, flags, text)
         self._ended(CLOSE_ABNORMAL, "")  # For tasks that outlive it: the front tells nothing more.
+        self._state = CLOSED
 
     # ---- from the front --------------------------------------------------------
 
@@ -224,14 +224,14 @@ class Socket(Carried):
         if self.worker.outlet.dead and self._end is None:
             self._end = (CLOSE_ABNORMAL, "")
         if self._state == DENYING:
-            self._denial.disconnect(flags)
+            self._denial.fail(self._failure)
         self._wake()
 
     def refused(self, text):
         """The front would not send what came last: the next `send` raises it."""
         self._take_refusal(text)
-        self._state = CLOSED
         self._ended(CLOSE_ABNORMAL, "")
+        self._state = CLOSED
 
     def credit(self, payload):
         if self._state == DENYING:
@@ -404,7 +404,6 @@ class Socket(Carried):
         if self._backlog is not None:
             # What tasks that do not wait have sent before is lost, as it would be with its connection.
             self._backlog = None
-            self._wake()
         self._state = CLOSED
         cut = reason.encode("utf-8", "replace")[:REASON_BYTES].decode("utf-8", "ignore")
         self._put(wire.WS_CLOSE, 0, wire.U16.pack(code) + cut.encode())

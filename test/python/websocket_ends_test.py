@@ -54,6 +54,27 @@ class Ends(unittest.TestCase):
 
         with_app(app, use)
 
+    def test_a_denial_that_waits_is_told_that_it_was_refused(self):
+        got = []
+
+        async def app(scope, receive, send):
+            await send({"type": "websocket.http.response.start", "status": 401, "headers": [(b"x-own", b"a\nb")]})
+            try:
+                await send({"type": "websocket.http.response.body", "body": bytes(500_000), "more_body": True})
+            except RuntimeError as error:
+                got.append(str(error))
+
+        async def use(bench):
+            bench.socket()
+            await turns()
+            self.assertEqual(got, [])
+            bench.receive(Bench.record(wire.REFUSED, 0, 1, b"a header value has a control byte\0WebSocket /"))
+            await turns()
+            self.assertEqual(got, ["a header value has a control byte"])
+            self.assertEqual(bench.records()[-1][0], wire.DONE)
+
+        with_app(app, use)
+
     def test_tasks_that_outlive_the_application_are_told(self):
         got = []
 
