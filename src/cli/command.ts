@@ -7,7 +7,7 @@ import { PlainError, type Runtime } from "../runtime/types.ts";
 import { failureText } from "../supervise/worker.ts";
 import { banner } from "./banner.ts";
 import type { Config } from "./config.ts";
-import { exportEnvironment, mergeEnvironment, readEnvFile } from "./environment.ts";
+import { canReadAgain, exportEnvironment, mergeEnvironment, readEnvFile } from "./environment.ts";
 import { parseArguments } from "./parse.ts";
 import { decideProcesses, needsSupervisor, processAdvice } from "./processes.ts";
 import { adviceOn, type Environment, envFileOf, resolveConfig, UsageError } from "./resolve.ts";
@@ -62,9 +62,13 @@ async function contextOf(runtime: Runtime, settings: Settings, options: MainOpti
   const { config: asked, environment } = settings;
   const { builtIn = DEMO, library } = options;
   const colours = wantsColours(runtime.stderrIsTerminal, environment);
-  const { appDir, python: program } = asked.command;
+  const { appDir, envFile, python: program } = asked.command;
   const python = asked.app === undefined ? undefined : await pythonTarget(runtime, asked.app, appDir, program);
   const config = decideProcesses(asked, python !== undefined, runtime.cores());
+  const again = envFile !== undefined && (await canReadAgain(runtime, envFile));
+  if (envFile !== undefined && !again && needsSupervisor(config, python !== undefined)) {
+    throw new UsageError(`Each process reads ${envFile}, which can be read only once; write it to a file.`);
+  }
   const logger = createLogger((line) => runtime.writeErr(line), { level: config.command.logLevel, colours });
   return {
     runtime,
@@ -74,7 +78,7 @@ async function contextOf(runtime: Runtime, settings: Settings, options: MainOpti
     access: createAccessLog(runtime, wantsColours(runtime.stdoutIsTerminal, environment)),
     builtIn,
     library,
-    environment: () => environmentNow(runtime, settings),
+    environment: () => (again ? environmentNow(runtime, settings, envFile) : environment),
     onServing: (address) => {
       if (!logger.enabled("info")) return;
       runtime.writeErr(
@@ -85,9 +89,7 @@ async function contextOf(runtime: Runtime, settings: Settings, options: MainOpti
 }
 
 /** What processes that are started now are given: the environment file may have changed. */
-function environmentNow(runtime: Runtime, { config, inherited, environment }: Settings): Environment {
-  const { envFile } = config.command;
-  if (envFile === undefined) return environment;
+function environmentNow(runtime: Runtime, { inherited, environment }: Settings, envFile: string): Environment {
   try {
     return mergeEnvironment(readEnvFile(runtime, envFile), inherited);
   } catch {

@@ -5,7 +5,7 @@ import { type Environment, UsageError } from "./resolve.ts";
 
 /**
  * Reads a file of NAME=VALUE lines.
- * @throws UsageError when it can't be read
+ * @throws UsageError when it can't be read, or is no text
  */
 export function readEnvFile(runtime: Pick<Runtime, "readTextFile" | "resolvePath">, path: string): Environment {
   let text: string;
@@ -14,7 +14,21 @@ export function readEnvFile(runtime: Pick<Runtime, "readTextFile" | "resolvePath
   } catch {
     throw new UsageError(`The environment file ${path} can't be read; check its path and permissions.`);
   }
+  // Also what UTF-16 is full of, in which no variable would be found.
+  if (text.includes("\0")) {
+    throw new UsageError(`The environment file ${path} has NUL characters; save it as text in UTF-8.`);
+  }
   return parse(text);
+}
+
+/** Whether the file is there to be read again. A pipe, such as that of a shell's `<(command)`, gives its text once. */
+export async function canReadAgain(runtime: Pick<Runtime, "openFile" | "resolvePath">, path: string): Promise<boolean> {
+  try {
+    (await runtime.openFile(runtime.resolvePath(path))).close();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The file's variables with those of the process, which win, also when they are empty. */

@@ -119,7 +119,10 @@ def _default(module):
 
 def load(target, app_dir, factory):
     """The application's object and what it is called in messages."""
-    sys.path.insert(0, os.path.abspath(app_dir or os.getcwd()))
+    try:
+        sys.path.insert(0, os.path.abspath(app_dir or os.getcwd()))
+    except FileNotFoundError:
+        raise TargetError("The working directory has been removed; start the server in one that exists.") from None
     name, path, called = _split(target)
     module = _import(name)
     if path is None:

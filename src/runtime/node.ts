@@ -69,6 +69,14 @@ function readFrom(descriptor: number, into: Uint8Array, position: number): Promi
 
 function ignore(): void {}
 
+function cwd(): string {
+  try {
+    return process.cwd();
+  } catch {
+    throw new PlainError("The working directory has been removed; start the server in one that exists.");
+  }
+}
+
 function onSignal(signal: SignalName, listener: () => void): () => void {
   const call = (): void => listener();
   process.on(signal, call);
@@ -102,7 +110,7 @@ export const nodeRuntime = {
   readTextFile: (path: string) => readFileSync(path, "utf8"),
   fileExists: (path: string) => existsSync(path),
   resolvePath: (...parts: string[]) => resolve(...parts),
-  cwd: () => process.cwd(),
+  cwd,
   env: () => process.env as Record<string, string | undefined>,
   exit,
   writeOut: (text: string) => standardOutput.write(text),

@@ -206,6 +206,7 @@ export interface Runtime {
   fileExists(path: string): boolean;
   /** Resolves a path against the working directory. */
   resolvePath(...parts: string[]): string;
+  /** @throws PlainError when the working directory has been removed. */
   cwd(): string;
   env(): Record<string, string | undefined>;
   arguments(): string[];

@@ -36,6 +36,16 @@ test("a file that can't be read is one sentence", () => {
   );
 });
 
+test("UTF-16, or anything else with NUL characters, is one sentence", () => {
+  for (const text of ["A=x\0y\n", "\ufffd\ufffdA\0=\u00001\0\n\0"]) {
+    assert.throws(
+      () => readEnvFile(reading(text), "odd.env"),
+      (error: unknown) =>
+        error instanceof UsageError && /^The environment file odd\.env has NUL characters; /.test(error.message),
+    );
+  }
+});
+
 test("what is set already wins, also when it is empty", () => {
   assert.deepEqual(mergeEnvironment({ A: "file", B: "file" }, { A: "", C: "own", D: undefined }), {
     A: "",

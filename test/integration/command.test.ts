@@ -1,9 +1,12 @@
 /** The command itself: mistakes and their exit codes, environment and environment file, the access log, script runners. */
 import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { output } from "../harness/clients.ts";
 import { Program } from "../harness/program.ts";
+import { PYTHON } from "../harness/python.ts";
 import { RawClient } from "../harness/raw.ts";
 import { ROOT, RUNTIMES, Server, serveCommand, withServer } from "../harness/server.ts";
 import { appText, fresh, gone, runs, Site, whoAnswers } from "../harness/site.ts";
@@ -11,6 +14,15 @@ import { until } from "../harness/wait.ts";
 
 const site = new Site();
 const APP = site.write("app.ts", appText("v1"));
+site.write(
+  "tint.py",
+  `import os
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": os.environ.get("TINT", "none").encode()})
+`,
+);
 
 for (const runtime of RUNTIMES) {
   for (const [args, message] of [
@@ -80,6 +92,31 @@ for (const runtime of RUNTIMES) {
         assert.equal(server.stdout, "", "the file turned the access log off");
       },
       { env: { SHADE: "process" } },
+    );
+  });
+
+  const piped = (args: readonly string[]): Program => {
+    const words = [...serveCommand(runtime), ...args, "--port", "0", "--env-file", "/dev/stdin"];
+    return new Program(["sh", "-c", `echo TINT=pipe | ${words.map((word) => `'${word}'`).join(" ")}`]);
+  };
+
+  test(`${runtime}: an environment file that is a pipe is read once, for a Python application too`, async () => {
+    for (const args of [[APP], ["tint:app", "--app-dir", site.directory, "--python", PYTHON]]) {
+      const program = piped(args);
+      const [, port] = await program.sees(/http:\/\/127\.0\.0\.1:(\d+)/);
+      assert.equal(await (await fetch(`http://127.0.0.1:${port}/env?TINT`)).text(), "pipe", args[0]);
+      const [, pid] = await program.sees(/pid (\d+)/);
+      process.kill(Number(pid), "SIGTERM");
+      assert.equal(await program.exit(), 0);
+    }
+  });
+
+  test(`${runtime}: ... and refused where several processes would read it`, async () => {
+    const program = piped([APP, "--workers", "2"]);
+    assert.equal(await program.exit(), 2);
+    assert.equal(
+      program.stderr,
+      "Error: Each process reads /dev/stdin, which can be read only once; write it to a file.\n",
     );
   });
 
@@ -158,6 +195,27 @@ for (const [runner, command] of Object.entries(RUNNERS)) {
     });
   }
 }
+
+// Deno itself does not start there.
+test("a working directory that has been removed is one sentence, for the server and for a Python worker", async () => {
+  const folder = site.path("removed");
+  const sentence = "The working directory has been removed; start the server in one that exists.";
+  const bun = serveCommand("bun").map((word) => `'${word}'`);
+  for (const app of ["app.ts", APP, "tint:app"]) {
+    mkdirSync(folder);
+    const words = `cd '${folder}' && rmdir '${folder}' && ${bun.join(" ")} '${app}' --port 0`;
+    const program = new Program(["sh", "-c", words]);
+    assert.equal(await program.exit(), 1);
+    assert.equal(program.stderr, `Error: ${sentence}\n`, app);
+  }
+  const python = `import os, sys
+os.mkdir("${folder}"); os.chdir("${folder}"); os.rmdir("${folder}")
+sys.path.insert(0, "${join(ROOT, "src", "python")}")
+import target
+try: target.load("tint:app", None, False)
+except target.TargetError as error: print(error.sentence)`;
+  assert.equal(await output(PYTHON, ["-c", python]), `${sentence}\n`);
+});
 
 test("what is set for whoever runs these tests is no option of what they start, and no warning in it", async () => {
   const strange = "RINGCORN_POTR";
