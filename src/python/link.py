@@ -204,6 +204,11 @@ class Outlet:
             return
         self.loop.remove_writer(self.sock.fileno())
         self._watching = False
+        if self.blocked and not self.dead:
+            # By a thread, just now, which took the stream for watched.
+            self._watching = True
+            self._watch()
+            return
         for _ in range(len(self._waiters)):
             waiter = self._waiters.popleft()
             if not waiter.done():

@@ -2,6 +2,7 @@
 
 import asyncio
 import marshal
+import threading
 import unittest
 
 from support import GENERATION, START, Bench, encoded_scope, link, response, run, turns, wire
@@ -245,6 +246,60 @@ class Writing(unittest.TestCase):
             self.assertFalse(bench.outlet.blocked)
 
         with_bench(hello, use)
+
+    def test_a_thread_that_fills_the_stream_while_it_ceases_to_be_watched(self):
+        class Stream:
+            """Takes what it is told to."""
+
+            def __init__(self):
+                self.data = b""
+                self.takes = 0
+
+            def send(self, data):
+                if not self.takes:
+                    raise BlockingIOError
+                self.data += data
+                return len(data)
+
+            def fileno(self):
+                return -1
+
+        class Loop:
+            """In the middle of `remove_writer` a thread has its turn."""
+
+            watched = None
+            thread = None
+
+            def add_writer(self, _, call):
+                self.watched = call
+
+            def remove_writer(self, _):
+                self.watched = None
+                if self.thread is not None:
+                    self.thread()
+
+            def call_soon_threadsafe(self, call):
+                call()
+
+        loop = Loop()
+        stream = Stream()
+        outlet = link.Outlet(loop, stream)
+
+        def full():
+            loop.thread = None
+            stream.takes = 0
+            thread = threading.Thread(target=outlet.put_now, args=(b"two",))
+            thread.start()
+            thread.join()
+
+        outlet.put_now(b"one")
+        loop.thread = full
+        stream.takes = 1
+        loop.watched()
+        self.assertEqual((stream.data, outlet.blocked), (b"one", True))
+        stream.takes = 1
+        loop.watched()
+        self.assertEqual((stream.data, outlet.blocked, loop.watched), (b"onetwo", False, None))
 
     def test_control_records_overtake(self):
         async def use(bench):
