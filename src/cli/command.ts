@@ -39,6 +39,8 @@ interface Settings {
 }
 
 function readSettings(runtime: Runtime): Settings | { readonly text: string } {
+  // First: it takes the variable that led here out of the environment, which others are given.
+  runtime.parentLink();
   const inherited = { ...runtime.env() };
   const parsed = parseArguments(runtime.arguments(), {
     version: `ringcorn ${manifest.version} (${runtime.name} ${runtime.version})`,

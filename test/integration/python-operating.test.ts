@@ -137,6 +137,19 @@ check("--reload: an error is shown as a page, and the next save recovers", ["--r
   assert.equal((await scene.ask()).version, "v3");
 });
 
+check(
+  "several fronts: their workers are given nothing of what is between them",
+  ["--fronts", "2", ...TWO],
+  async (scene) => {
+    const names = (await (await fetch(`${scene.server.url}/environment`)).json()) as string[];
+    assert.ok(names.includes("PATH"));
+    assert.deepEqual(
+      names.filter((name) => name.startsWith("RINGCORN")),
+      [],
+    );
+  },
+);
+
 check("several fronts: HUP, TTIN and TTOU reach their workers", ["--fronts", "2", ...TWO], async (scene) => {
   // Connections are the kernel's to spread: each of these asks on one of its own.
   const seen = async (count: number, others: readonly number[]) =>

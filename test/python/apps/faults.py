@@ -137,6 +137,8 @@ async def app(scope, receive, send):
         KEPT.append(multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,), daemon=True))
         KEPT[-1].start()
         return await answer(send, json.dumps({"child": KEPT[-1].pid}))
+    elif path == "/environment":
+        return await answer(send, json.dumps(sorted(os.environ)))
     elif path == "/leave-running":
         KEPT.append(asyncio.ensure_future(tidy_up()))
     elif path == "/grow":
