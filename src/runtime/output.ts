@@ -17,6 +17,8 @@ const RETRY_MS = 5;
  * how much it wrote when the pipe is full then, so nothing larger is offered.
  */
 const PIPE_WRITE_BYTES = process.platform === "linux" ? 4096 : 512;
+/** A full disk or quota: what is written now is lost, what is written later may not be. */
+const FULL_CODES: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT"]);
 /** How long the end of the process waits for the reader. */
 const FLUSH_LIMIT_MS = 5_000;
 
@@ -35,6 +37,7 @@ export class OutputStream {
   private queue: Uint8Array[] = [];
   private queuedBytes = 0;
   private droppedBytes = 0;
+  private dropReason = "";
   private timer: ReturnType<typeof setTimeout> | undefined;
   private gone = false;
   private writeBytes = Number.POSITIVE_INFINITY;
@@ -45,6 +48,7 @@ export class OutputStream {
 
   write(text: string): void {
     if (this.gone || text === "") return;
+    if (this.queue.length === 0 && this.droppedBytes > 0) this.tellDropped();
     const bytes = Buffer.from(text);
     const taken = this.queue.length > 0 ? 0 : this.offer(bytes);
     if (taken < bytes.length && !this.gone) this.enqueue(bytes.subarray(taken));
@@ -74,7 +78,7 @@ export class OutputStream {
     return this.descriptor;
   }
 
-  /** Returns how many bytes were written. */
+  /** Returns how many bytes are settled: written, or lost to a full disk. */
   private offer(bytes: Uint8Array): number {
     const descriptor = this.descriptor === -1 ? this.open() : this.descriptor;
     let taken = 0;
@@ -83,10 +87,31 @@ export class OutputStream {
         taken += writeSync(descriptor, bytes, taken, Math.min(bytes.length - taken, this.writeBytes));
       }
     } catch (error) {
+      const code = errorCode(error);
+      if (FULL_CODES.has(code)) {
+        this.drop(bytes.length - taken, "the disk was full");
+        return bytes.length;
+      }
       // EPIPE and the like: nobody reads any more, which must not stop a server.
-      if (errorCode(error) !== "EAGAIN") this.abandon();
+      if (code !== "EAGAIN") this.abandon();
     }
     return taken;
+  }
+
+  private drop(count: number, reason: string): void {
+    this.droppedBytes += count;
+    this.dropReason = reason;
+  }
+
+  /** Before anything else is written, when nothing waits. */
+  private tellDropped(): void {
+    const lost = this.droppedBytes;
+    this.droppedBytes = 0;
+    const note = Buffer.from(`[${lost} bytes of output were dropped: ${this.dropReason}]\n`);
+    const taken = this.offer(note);
+    // The disk is still full: the note itself is no loss.
+    if (this.droppedBytes > 0) this.droppedBytes = lost;
+    else if (taken < note.length && !this.gone) this.enqueue(note.subarray(taken));
   }
 
   private abandon(): void {
@@ -97,7 +122,7 @@ export class OutputStream {
 
   private enqueue(bytes: Uint8Array): void {
     if (this.queuedBytes > QUEUE_LIMIT_BYTES) {
-      this.droppedBytes += bytes.length;
+      this.drop(bytes.length, "nobody was reading");
       return;
     }
     this.queue.push(bytes);
@@ -124,11 +149,7 @@ export class OutputStream {
       }
     }
     this.queue.splice(0, done);
-    if (this.queue.length === 0 && this.droppedBytes > 0) {
-      const lost = this.droppedBytes;
-      this.droppedBytes = 0;
-      this.write(`[${lost} bytes of output were dropped: nobody was reading]\n`);
-    }
+    if (this.queue.length === 0 && this.droppedBytes > 0) this.tellDropped();
   }
 }
 

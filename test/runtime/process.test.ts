@@ -185,6 +185,27 @@ test("output to a regular file", () => {
   directory.remove();
 });
 
+/** Runs a shell's script in a folder of its own file system of 16 KB, which is full. */
+function onFullDisk(script: string) {
+  const directory = temporaryDirectory();
+  const mount = 'mount -t tmpfs -o size=16k none "$0" && cd "$0" && head -c 16384 /dev/zero > ballast';
+  const shell = spawnSync("unshare", ["-rm", "sh", "-c", `${mount} && { ${script}; }`, directory.path], {
+    encoding: "utf8",
+  });
+  directory.remove();
+  return shell;
+}
+
+const canMount = process.platform === "linux" && onFullDisk("true").status === 0;
+
+test("output to a full disk is lost, told, and goes on when there is room", { skip: !canMount }, () => {
+  const [file, args] = command("full");
+  const quoted = [file, ...args].map((part) => `'${part}'`).join(" ");
+  const { status, stdout, stderr } = onFullDisk(`${quoted} ballast >> out; cat out`);
+  assert.equal(status, 0, stderr);
+  assert.equal(stdout, "[8 bytes of output were dropped: the disk was full]\nthree\nfour\n");
+});
+
 test("signals arrive, and a removed listener leaves the default", async () => {
   const child = start("signals");
   const text = collect(child);
