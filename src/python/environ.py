@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from urllib.parse import unquote_to_bytes
 
 FILE_CHUNK_BYTES = 64 * 1024
 #: Names of fields as they stand in an environ; the first so many that occur.
@@ -79,7 +80,7 @@ def environ_of(request):
     environ = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": root.encode("utf-8").decode("latin-1"),
-        "PATH_INFO": path.encode("utf-8", "surrogateescape").decode("latin-1"),
+        "PATH_INFO": _path_bytes(path, root, scope["raw_path"]).decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "SERVER_NAME": server[0],
@@ -111,6 +112,14 @@ def environ_of(request):
             text = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
         environ[key] = text
     return environ
+
+
+def _path_bytes(path, root, raw):
+    """Of a path below the root. Where the bytes are no UTF-8, only the path as it came knows them."""
+    if "\ufffd" not in path:
+        return path.encode("utf-8")
+    prefix = root.encode("utf-8")
+    return unquote_to_bytes(raw[len(prefix) :] if raw.startswith(prefix) else raw)
 
 
 _KEYS = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}

@@ -140,13 +140,13 @@ class Bench:
         return [(kind, flags, rid, payload) for kind, flags, rid, _, payload in found]
 
 
-def encoded_scope(method="GET", version="1.1", path="/", headers=(), query=b"", root_path=""):
+def encoded_scope(method="GET", version="1.1", path="/", headers=(), query=b"", root_path="", raw_path=None):
     parts = (
         method,
         version,
         "http",
         path,
-        path.encode(),
+        path.encode() if raw_path is None else raw_path,
         query,
         root_path,
         list(headers),

@@ -85,6 +85,18 @@ class Validate(unittest.TestCase):
         self.assertEqual(seen["REMOTE_ADDR"], "127.0.0.1")
         self.assertNotIn("HTTP_X_TWO", seen)
 
+    def test_the_bytes_of_a_path_that_is_no_text(self):
+        seen = []
+
+        def app(environ, start_response):
+            seen.append(environ["PATH_INFO"])
+            return hello(environ, start_response)
+
+        self.serve(app, path="/caf\ufffd a", raw_path=b"/caf%E9%20a")
+        self.serve(app, path="/app/caf\ufffd", raw_path=b"/app/caf%e9", root_path="/app")
+        self.serve(app, path="/\ufffd", raw_path=b"/%EF%BF%BD")
+        self.assertEqual(seen, ["/caf\u00e9 a", "/caf\u00e9", "/\u00ef\u00bf\u00bd"])
+
 
 class Responses(unittest.TestCase):
     def test_a_refusal_is_raised_by_the_next_block(self):
