@@ -4,8 +4,14 @@ import picomatch from "picomatch";
 
 /** Editors write a file in several steps, and "save all" writes several files. */
 export const DEBOUNCE_MS = 50;
-/** Never watched, unless an include that the user gave names the file: tool folders, and what builds write. */
-export const DEFAULT_EXCLUDES = [".*", "node_modules", "dist", "build", "coverage", "__pycache__", "*.swp", "*~"];
+/**
+ * Never watched, unless an include that the user gave names the file: tool folders, and what builds write. A virtual
+ * environment has thousands of files, whatever its name; most of them lie in `site-packages`.
+ */
+export const DEFAULT_EXCLUDES = [
+  ...[".*", "node_modules", "dist", "build", "coverage", "*.swp", "*~"],
+  ...["__pycache__", "venv", "site-packages"],
+];
 
 export interface WatchOptions {
   /** Absolute paths. */

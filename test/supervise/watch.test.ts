@@ -44,6 +44,14 @@ test("tool folders and hidden files are not watched", () =>
     ["/site/distance/x.ts", true],
   ]));
 
+test("virtual environments of Python are not watched", () =>
+  wants({ includes: ["*.py"] }, [
+    ["/site/venv/lib/python3.13/random.py", false],
+    ["/site/env/lib/python3.13/site-packages/flask/app.py", false],
+    ["/site/venue/app.py", true],
+    ["/site/env/app.py", true],
+  ]));
+
 test("own excludes: by name, or by path below the directory", () =>
   wants({ excludes: ["*.test.ts", "generated", "api/v1/*.ts", "docs/**"] }, [
     ["/site/a.test.ts", false],
