@@ -51,7 +51,7 @@ export interface HttpScope {
   readonly asgi: AsgiVersions;
   /** "1.0", "1.1", "2" or "3". */
   readonly http_version: "1.0" | "1.1" | "2" | "3";
-  /** Uppercased method name. */
+  /** The method's name as it was sent: its case matters (RFC 9110 section 9.1), and all registered ones are uppercase. */
   readonly method: string;
   /** "http" or "https". */
   readonly scheme: string;
