@@ -81,6 +81,18 @@ async function nearMiss(files: Files, directory: string, path: string): Promise<
   return undefined;
 }
 
+/** A file of that path, or behind it, that this user may not read. */
+async function closedFile(files: Files, directory: string, path: string): Promise<string | undefined> {
+  for (const extension of ["", ...MODULE_EXTENSIONS]) {
+    try {
+      (await files.openFile(files.resolvePath(directory, path + extension))).close();
+    } catch (error) {
+      if ((error as { code?: string }).code === "EACCES") return path + extension;
+    }
+  }
+  return undefined;
+}
+
 /** The file of TypeScript or JavaScript that a target names, if there is one. */
 export async function findScript(
   files: Files,
@@ -97,7 +109,7 @@ export async function findScript(
 
 /**
  * The file and export that a target names.
- * @throws PlainError when there is no such file
+ * @throws PlainError when there is no such file, or it can't be read
  */
 export async function resolveTarget(
   files: Files,
@@ -108,6 +120,10 @@ export async function resolveTarget(
   if (found !== undefined) return found;
   const directory = appDir === undefined ? files.cwd() : files.resolvePath(appDir);
   const { path, name } = splitTarget(target);
+  const closed = await closedFile(files, directory, path);
+  if (closed !== undefined) {
+    throw new PlainError(`This user may not read the application file ${closed} in ${directory}; allow it.`);
+  }
   const meant = await nearMiss(files, directory, path);
   const suffix = name === undefined ? "" : `:${name}`;
   const general = HAS_ENDING.test(path) ? GIVE_A_PATH : `${GIVE_A_PATH}, or a Python module such as main:app`;
@@ -142,8 +158,14 @@ function pickExport(module: Module, path: string, name: string | undefined): { n
   );
 }
 
+/** Can't be called without `new`. */
+function isClass(value: unknown): boolean {
+  return typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
+}
+
 function kindOf(value: unknown): string {
   if (value === null) return "null";
+  if (isClass(value)) return "a class";
   return Array.isArray(value) ? "an array" : `of type ${typeof value}`;
 }
 
@@ -172,8 +194,8 @@ export async function applicationOf(
   const picked = pickExport(module, path, name);
   const where = picked.name === "default" ? `The default export of ${path}` : `The export ${picked.name} of ${path}`;
   const value = factory ? await makeApplication(runtime, picked.value, where) : picked.value;
-  if (typeof value === "function") return value as Application;
-  const what = factory ? `${where} returned a value ${kindOf(value)}` : `${where} is ${kindOf(value)}`;
+  if (typeof value === "function" && !isClass(value)) return value as Application;
+  const what = `${where} ${factory ? "returned what is" : "is"} ${kindOf(value)}`;
   throw new PlainError(`${what}; an application is a function (scope, receive, send).`);
 }
 

@@ -14,8 +14,8 @@ export interface PythonTarget {
 
 type Files = Pick<Runtime, "openFile" | "resolvePath" | "cwd" | "fileExists">;
 
-/** A dotted module, and what follows the colon. */
-const MODULE = /^([\p{ID_Start}_][\p{ID_Continue}]*(?:\.[\p{ID_Start}_][\p{ID_Continue}]*)*)(?::(.*))?$/u;
+/** A dotted module, and what follows the colon. By name, a module that has a hyphen can be imported too. */
+const MODULE = /^([\p{ID_Start}_][\p{ID_Continue}-]*(?:\.[\p{ID_Start}_][\p{ID_Continue}-]*)*)(?::(.*))?$/u;
 /** A file of Python's, and what follows the colon. */
 const PYTHON_FILE = /^(.*?)([^/]+)\.py(?::(.*))?$/;
 const SCRIPT_ENDING = /\.(?:[cm]?[jt]s|[jt]sx)$/;

@@ -104,8 +104,8 @@ function namesOfFlags(): string[] {
   return [...OPTIONS.map(({ name }) => `--${name}`), ...switches, "--help", "--version"];
 }
 
-/** Commander's refusals in this program's words. */
-function usageError(error: CommanderError, argv: readonly string[]): UsageError {
+/** Commander's refusals in this program's words. @param words what is left when options and their values are taken out */
+function usageError(error: CommanderError, words: readonly string[]): UsageError {
   const named = /'([^']*)'/.exec(error.message)?.[1] ?? "";
   const flag = named.split(" ")[0];
   switch (error.code) {
@@ -118,10 +118,8 @@ function usageError(error: CommanderError, argv: readonly string[]): UsageError 
     }
     case "commander.optionMissingArgument":
       return new UsageError(`${flag} needs a value: ${named}.`);
-    case "commander.excessArguments": {
-      const words = argv.filter((word) => !word.startsWith("-"));
+    case "commander.excessArguments":
       return new UsageError(`One application can be served, but more words are given (${words.join(" ")}).`);
-    }
     default:
       return new UsageError(error.message.replace(/^error: /, "").replaceAll("\n", " "));
   }
@@ -140,7 +138,7 @@ export function parseArguments(argv: readonly string[], settings: ParseSettings)
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return { text: output.join("") };
-    throw usageError(error, argv);
+    throw usageError(error, program.args);
   }
   if (program.getOptionValueSource("version") === "cli") return { text: `${settings.version}\n` };
   const flags = new Map<string, readonly string[]>();

@@ -63,6 +63,7 @@ export function envFileOf(given: Given, environment: Environment): string | unde
  * @throws UsageError
  */
 export function resolveConfig(given: Given, environment: Environment): Config {
+  if (given.app === "") throw new UsageError("The application must be a path or a Python module, not empty.");
   const parts: Record<Section, Record<string, unknown>> = { command: {}, server: {}, limits: {} };
   for (const row of OPTIONS) {
     const found = givenValue(row, given, environment);

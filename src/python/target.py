@@ -45,6 +45,12 @@ def _import(name):
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if missing and (name == missing or name.startswith(missing + ".")):
+            parent, _, last = missing.rpartition(".")
+            if parent in sys.modules and not hasattr(sys.modules[parent], "__path__"):
+                raise TargetError(
+                    f"There is no Python module {name}, since {parent} is a module and no package; "
+                    f"did you mean {parent}:{last}?"
+                ) from None
             raise TargetError(
                 f"There is no Python module {name} in {sys.path[0]} or on Python's "
                 "path; give module:attribute as in main:app, or its directory with "

@@ -252,7 +252,17 @@ def configure_logging(path):
         with open(path, encoding="utf-8") as file:
             logging.config.dictConfig(yaml.safe_load(file))
     else:
+        # Up to 3.11 fileConfig takes a file that it can't read for an empty one.
+        with open(path, encoding="utf-8"):
+            pass
         logging.config.fileConfig(path, disable_existing_loggers=False)
+
+
+def why_unusable(error):
+    """What is wrong with a logging configuration, for behind "can't be used: "."""
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    return str(error) if error.__cause__ is None else f"{error}: {error.__cause__}"
 
 
 def watch_forks(sock, outlet_sock):
@@ -363,7 +373,7 @@ def main():
             "there, or leave the option away that asks for it."
         )
     except Exception as error:
-        failed = f"--log-config {settings['logConfig']} can't be used: {error}."
+        failed = f"--log-config {settings['logConfig']} can't be used: {why_unusable(error)}."
     if failed is not None:
         message = in_a_record({"message": failed, "traceback": ""})
         sock.sendall(wire.record(wire.FAILED, 0, 0, generation, message))

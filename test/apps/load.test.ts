@@ -18,6 +18,8 @@ const FILES: Readonly<Record<string, string>> = {
   "both.js": "throw new Error('the wrong file');",
   "only.mjs": "export const application = () => {};",
   "named.ts": "export const one = () => {};\nexport const two = () => {};",
+  "class.ts":
+    "export class App { async run() {} }\nexport default class extends App {}\nexport const make = () => App;",
   "value.ts": "export default 42;\nexport const nothing = null;",
   "factory.ts":
     "export default async () => { await 0; return Object.assign(() => {}, { made: true }); };\n" +
@@ -74,6 +76,22 @@ test("a directory is no application file", async () => {
   await assert.rejects(resolveTarget(runtime, "pkg", directory), /^PlainError: There is no application file pkg /);
 });
 
+test("a file that this user may not read is told as that", async () => {
+  const files = {
+    ...runtime,
+    openFile: async (path: string) => {
+      throw Object.assign(new Error("refused"), { code: path.endsWith("closed.ts") ? "EACCES" : "ENOENT" });
+    },
+  };
+  for (const target of ["closed.ts", "closed:app"]) {
+    await assert.rejects(resolveTarget(files, target, directory), (error: unknown) => {
+      assert.ok(error instanceof PlainError);
+      assert.equal(error.message, `This user may not read the application file closed.ts in ${directory}; allow it.`);
+      return true;
+    });
+  }
+});
+
 test("default export, app, application, or by name", async () => {
   assert.equal((await load("app.ts")).name, "main");
   assert.equal((await load("app.ts:other")).name, "other");
@@ -113,6 +131,12 @@ const MISTAKES: readonly (readonly [string, boolean, RegExp])[] = [
     false,
     /^The default export of value\.ts is of type number; an application is a function \(scope, receive, send\)\.$/,
   ],
+  [
+    "class.ts",
+    false,
+    /^The default export of class\.ts is a class; an application is a function \(scope, receive, send\)/,
+  ],
+  ["class.ts:make", true, /^The export make of class\.ts returned what is a class; an application is a function/],
   ["value.ts:nothing", false, /^The export nothing of value\.ts is null; an application is a function/],
   [
     "value.ts",
@@ -122,7 +146,7 @@ const MISTAKES: readonly (readonly [string, boolean, RegExp])[] = [
   [
     "factory.ts:bad",
     true,
-    /^The export bad of factory\.ts returned a value of type string; an application is a function/,
+    /^The export bad of factory\.ts returned what is of type string; an application is a function/,
   ],
 ];
 for (const [target, factory, message] of MISTAKES) {

@@ -12,7 +12,16 @@ const folder = mkdtempSync(join(tmpdir(), "ringcorn-target-"));
 after(() => rmSync(folder, { recursive: true }));
 mkdirSync(join(folder, "pack"));
 mkdirSync(join(folder, "src"));
-for (const file of ["main.py", "both.py", "both.ts", "pack/__init__.py", "pack/asgi.py", "src/inner.py", "only.ts"]) {
+for (const file of [
+  "main.py",
+  "both.py",
+  "both.ts",
+  "pack/__init__.py",
+  "pack/asgi.py",
+  "src/inner.py",
+  "only.ts",
+  "my-site.py",
+]) {
   writeFileSync(join(folder, file), "");
 }
 
@@ -29,6 +38,8 @@ const CASES: readonly (readonly [string, string | undefined, string?])[] = [
   ["main.py", "main"],
   ["./main.py:app", "main:app"],
   ["src/inner.py:app", "inner:app", "src"],
+  ["my-site:app", "my-site:app"],
+  ["my-sote:app", undefined],
   ["both:app", undefined],
   ["only:app", undefined],
   ["only.ts", undefined],

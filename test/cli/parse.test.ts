@@ -54,6 +54,7 @@ const MISTAKES: readonly (readonly [string[], RegExp])[] = [
   [["-p", "1"], /^There is no option -p; /],
   [["--port"], /^--port needs a value: --port <port>\.$/],
   [["--reload=1"], /^--reload takes no value\.$/],
+  [["--port", "1", "a.ts", "--reload", "b.ts"], /more words are given \(a\.ts b\.ts\)\.$/],
   [["a.ts", "b.ts"], /^One application can be served, but more words are given \(a\.ts b\.ts\)\.$/],
 ];
 for (const [argv, message] of MISTAKES) {

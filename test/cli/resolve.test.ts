@@ -44,6 +44,13 @@ test("the environment is not even read where the command line has the option", (
   assert.equal(resolve(["--port", "2"], { RINGCORN_PORT: "junk" }).server.port, 2);
 });
 
+test("an application with an empty name is a mistake on the command line", () => {
+  assert.throws(
+    () => resolveConfig({ app: "", flags: new Map() }, {}),
+    (error: unknown) => error instanceof UsageError && /^The application must be a path /.test(error.message),
+  );
+});
+
 test("an empty variable counts as not set", () => {
   assert.equal(resolve([], { RINGCORN_PORT: "" }).server.port, 8000);
 });

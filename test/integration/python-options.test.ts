@@ -42,12 +42,20 @@ const CASES: readonly Case[] = [
   { target: "./options.py:app", args: ["--loop", "asyncio"], answer: { loop: "asyncio", started: STARTED } },
 ];
 
+const ODD_INI = join(folder, "odd.ini");
+writeFileSync(ODD_INI, "[server]\nport=1\n");
+const ODD_JSON = join(folder, "odd.json");
+writeFileSync(ODD_JSON, '{"version":1,"handlers":{"out":{"class":"nowhere.Handler"}},"root":{"handlers":["out"]}}');
+
 const MISTAKES: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["options:app", ["--interface", "wsgi"], /options:app is an async application, which --interface wsgi can't serve/],
   ["options:threads", ["--interface", "asgi"], /options:threads takes two arguments, as WSGI applications do/],
   ["options:create", ["--lifespan", "on"], /The application's startup failed: AssertionError/],
   ["options:app", ["--python", "/nowhere/python"], /There is no Python at \/nowhere\/python; check --python\./],
   ["options:app", ["--log-config", "/nowhere/x.json"], /--log-config \/nowhere\/x\.json can't be used: .*No such file/],
+  ["options:app", ["--log-config", ODD_INI], /odd\.ini can't be used: it has no 'formatters'\.\n/],
+  ["options:app", ["--log-config", ODD_JSON], /odd\.json can't be used: Unable to configure handler 'out': .*nowhere/],
+  ["options:app", ["--log-config", folder], /can't be used: .*Is a directory/],
 ];
 
 onEach((runtime) => {
@@ -65,7 +73,7 @@ onEach((runtime) => {
   }
 
   for (const [target, args, pattern] of MISTAKES) {
-    test(`${runtime}: a mistake: ${[target, ...args].join(" ")}`, { skip }, async () => {
+    test(`${runtime}: a mistake: ${[target, ...args].join(" ").replace(folder, "folder")}`, { skip }, async () => {
       const options = ["--app-dir", APPS, "--python", PYTHON, ...args];
       const { server, code } = await ended(Server.spawn(runtime, target, options));
       assert.equal(code, 1);

@@ -143,6 +143,7 @@ class Load(unittest.TestCase):
             ("t4:number", True, "not a function"),
             ("t4:", False, "names no application"),
             ("t4x:app", False, "no Python module t4x"),
+            ("t4.app", False, "t4 is a module and no package; did you mean t4:app?"),
         ):
             with self.subTest(wanted):
                 error = self.fails(wanted, factory, t4=text)
