@@ -9,7 +9,7 @@ import type { Application } from "ringcorn";
 const BODY = new TextEncoder().encode("Hello\n");
 
 const app: Application = async (scope, _receive, send) => {
-  // The server also offers "lifespan" (and, one day, "websocket"). Returning means: not for me.
+  // The server also offers "lifespan" and "websocket". Returning means: not for me.
   if (scope.type !== "http") return;
   await send({
     type: "http.response.start",

@@ -12,6 +12,7 @@ import { parseArguments } from "./parse.ts";
 import { decideProcesses, needsSupervisor, processAdvice } from "./processes.ts";
 import { adviceOn, type Environment, envFileOf, resolveConfig, UsageError } from "./resolve.ts";
 import { type BuiltInApp, type ServeContext, serveAlone, serveAsWorker, serveSupervised } from "./serve.ts";
+import { watchAdvice } from "./watched.ts";
 
 /** The application could not be loaded or started, the address not bound, or a second signal ended the server. */
 export const EXIT_FAILURE = 1;
@@ -115,7 +116,11 @@ async function serve(runtime: Runtime, settings: Settings, options: MainOptions)
   // A supervisor's own environment stays as it was: its workers inherit it, and read the file themselves.
   if (!supervised) exportEnvironment(settings.file, runtime.env());
   if (link === undefined)
-    for (const advice of [...adviceOn(config, settings.environment), ...processAdvice(settings.config, isPython)])
+    for (const advice of [
+      ...adviceOn(config, settings.environment),
+      ...processAdvice(settings.config, isPython),
+      ...watchAdvice(runtime, config),
+    ])
       context.logger.warning(advice);
   try {
     if (link !== undefined) return await serveAsWorker(context, link);

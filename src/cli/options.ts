@@ -192,7 +192,7 @@ function pythonRows(): OptionRow[] {
       "python",
       kinds.optionalText("<path>", "a path"),
       "Python program that runs the application.",
-      "the active virtual environment's, .venv/bin/python, else python3",
+      "the active virtual environment's, that of .venv or venv, else python3",
     ),
     option(
       "loop",
@@ -232,7 +232,7 @@ function reloadRows(): OptionRow[] {
       "reload-exclude",
       kinds.list("<glob>", "a pattern"),
       "Files and directories not to watch; can be repeated.",
-      "names that begin with a dot, node_modules, dist and build are never watched",
+      "names that begin with a dot, virtual environments, node_modules, dist, build and coverage are never watched",
     ),
   ];
 }

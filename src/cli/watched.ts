@@ -25,3 +25,10 @@ export function watchOptions(runtime: Runtime, config: Config): WatchOptions {
     excludes: reloadExcludes,
   };
 }
+
+/** What is probably a mistake in the directories; one sentence each. */
+export function watchAdvice(runtime: Pick<Runtime, "fileExists" | "resolvePath">, { command }: Config): string[] {
+  if (!command.reload) return [];
+  const missing = command.reloadDirs.filter((directory) => !runtime.fileExists(runtime.resolvePath(directory)));
+  return missing.map((directory) => `There is no directory ${directory} to watch; check --reload-dir.`);
+}
