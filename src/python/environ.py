@@ -3,7 +3,6 @@
 import io
 import os
 import sys
-from urllib.parse import unquote_to_bytes
 
 FILE_CHUNK_BYTES = 64 * 1024
 #: Names of fields as they stand in an environ; the first so many that occur.
@@ -118,6 +117,8 @@ def _path_bytes(path, root, raw):
     """Of a path below the root. Where the bytes are no UTF-8, only the path as it came knows them."""
     if "\ufffd" not in path:
         return path.encode("utf-8")
+    from urllib.parse import unquote_to_bytes
+
     prefix = root.encode("utf-8")
     return unquote_to_bytes(raw[len(prefix) :] if raw.startswith(prefix) else raw)
 

@@ -9,8 +9,10 @@ one thread has not written when its next application waits, another thread write
 """
 
 import os
-import queue
 import threading
+
+# Not from `queue`, which may be a module of the application's own.
+from _queue import SimpleQueue
 from collections import deque
 from time import perf_counter
 
@@ -34,12 +36,12 @@ class Pool:
         self._lock = threading.Lock()
         # A thread has been called that has not come yet.
         self._called = False
-        self._calls = queue.SimpleQueue()
+        self._calls = SimpleQueue()
         # Complete answers that wait in the outlet. Two threads may miscount them; each writes before it rests.
         self._kept = 0
         self._leave_by = 0.0
         self._watched = False
-        self._watches = queue.SimpleQueue()
+        self._watches = SimpleQueue()
         for number in range(self.count):
             name = f"ringcorn-wsgi-{number}"
             threading.Thread(target=self._serve, name=name, daemon=True).start()

@@ -1,6 +1,7 @@
 """The worker's files keep to what the oldest Python it serves can read, whichever Python runs this."""
 
 import ast
+import subprocess
 import sys
 import unittest
 
@@ -47,6 +48,22 @@ class Syntax(unittest.TestCase):
                 # uvloop and yaml are asked for, never needed.
                 self.assertEqual(names - known - {"_ringcorn", "uvloop", "yaml"}, set())
                 self.assertEqual(names & NOT_EVERYWHERE, set())
+
+    def test_what_is_loaded_behind_or_long_before_the_application_may_be_its_own(self):
+        """The halves for WSGI: a module `queue` in the application's folder must be neither found nor hidden."""
+        code = (
+            "import sys, types\n"
+            "package = sys.modules['_ringcorn'] = types.ModuleType('_ringcorn')\n"
+            f"package.__path__ = [{str(SOURCE)!r}]\n"
+            "from _ringcorn import worker\n"
+            "before = set(sys.modules)\n"
+            "from _ringcorn import threads, wsgi\n"
+            "print(*sorted(set(sys.modules) - before))\n"
+        )
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        loaded = run.stdout.split()
+        self.assertIn("_ringcorn.wsgi", loaded)
+        self.assertEqual([name for name in loaded if not name.startswith("_")], [])
 
 
 if __name__ == "__main__":
