@@ -1,4 +1,5 @@
 /** An application module's own error as text: its message, place and stack, without the server's frames. */
+import { messageOf, traceOf } from "../observe/error-text.ts";
 
 /** Folders of the server (below src/) whose frames stand between the module and the process's start. */
 const OWN_FOLDERS = ["apps/load.ts", "cli/", "runtime/", "supervise/"];
@@ -57,16 +58,25 @@ function describeOne(error: Error): string {
     .join("\n");
 }
 
+function describe(error: unknown): string {
+  if (error instanceof AggregateError) {
+    return [error, ...error.errors].map((one) => (one instanceof Error ? describeOne(one) : messageOf(one))).join("\n");
+  }
+  if (error instanceof Error) {
+    return error.cause instanceof Error
+      ? `${describeOne(error)}\nCaused by: ${describeOne(error.cause)}`
+      : describeOne(error);
+  }
+  return `It threw ${typeof error === "string" ? JSON.stringify(error) : messageOf(error)}, which is no Error.`;
+}
+
 /** Text of several lines about anything that was thrown; paths below `directory` are shortened. */
 export function describeModuleError(error: unknown, directory: string): string {
   let text: string;
-  if (error instanceof AggregateError) {
-    text = [error, ...error.errors].map((one) => (one instanceof Error ? describeOne(one) : String(one))).join("\n");
-  } else if (error instanceof Error) {
-    text = describeOne(error);
-    if (error.cause instanceof Error) text += `\nCaused by: ${describeOne(error.cause)}`;
-  } else {
-    text = `It threw ${typeof error === "string" ? JSON.stringify(error) : String(error)}, which is no Error.`;
+  try {
+    text = describe(error);
+  } catch {
+    text = traceOf(error);
   }
   return shorten(text.replace(COLOURS, "").trimEnd(), directory);
 }

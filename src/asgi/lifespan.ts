@@ -1,6 +1,7 @@
 /**
  * The lifespan protocol: ASGI lifespan specification 2.0. One application task that lives as long as the server.
  */
+import { messageOf } from "../observe/error-text.ts";
 import type { Application, AsgiVersions, LifespanReceiveEvent, SendEvent, State } from "./types.ts";
 
 const LIFESPAN_VERSIONS: AsgiVersions = Object.freeze({ version: "3.0", spec_version: "2.0" });
@@ -120,7 +121,7 @@ export class Lifespan {
   #raised(error: unknown): void {
     const was = this.#phase;
     this.#phase = "ended";
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     if (was === "startup") {
       this.#started.resolve(this.#mode === "on" ? { kind: "failed", message, error } : { kind: "unsupported" });
     } else if (was === "shutdown") this.#stopped.resolve({ kind: "failed", message, error });

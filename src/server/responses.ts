@@ -5,6 +5,7 @@ import type { HttpCycle } from "../asgi/cycle.ts";
 import { ClientDisconnected } from "../asgi/errors.ts";
 import type { Application, SentHeader } from "../asgi/types.ts";
 import { type AccessLog, escapeForLog } from "../observe/access.ts";
+import { traceOf } from "../observe/error-text.ts";
 import type { Logger } from "../observe/log.ts";
 import { reasonPhrase } from "../protocol/http1/encoder.ts";
 import { AUTHORITY } from "../protocol/http1/parser.ts";
@@ -87,19 +88,7 @@ export function logApplicationError(context: LogContext & Pick<ServerContext, "a
     const what = cycle.status === 0 ? "starting its response" : "completing its response";
     const hint = app.length === 0 && callOf(app) === undefined ? "; if it is a factory, start with --factory" : "";
     logger.error(`the application returned without ${what} to ${request}${hint}`);
-  } else logger.error(`the application failed on ${request}\n${describe(error)}`);
-}
-
-/** The trace, with the error's name and message where the trace lacks them. Anything can be thrown. */
-function describe(error: unknown): string {
-  try {
-    if (!(error instanceof Error)) return String(error);
-    const named = `${error.name}: ${error.message}`;
-    const trace = String(error.stack ?? named);
-    return trace.includes(error.message) ? trace : `${named}\n${trace}`;
-  } catch {
-    return "an error that can't be shown as text";
-  }
+  } else logger.error(`the application failed on ${request}\n${traceOf(error)}`);
 }
 
 /** An application's facts for its test client. */
@@ -108,7 +97,7 @@ export function logDebugEvent({ logger, runtime }: LogContext, cycle: HttpCycle,
   try {
     text = JSON.stringify(info);
   } catch (error) {
-    text = `not JSON: ${describe(error)}`;
+    text = `not JSON: ${traceOf(error)}`;
   }
   logger.debug(`http.response.debug of ${cycle.method} ${escapeForLog(targetOf(cycle, runtime))}: ${text}`);
 }

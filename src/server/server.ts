@@ -7,6 +7,7 @@ import { TrustedPeers } from "../asgi/proxy.ts";
 import { ScopeBuilder } from "../asgi/scope.ts";
 import type { Application, State } from "../asgi/types.ts";
 import type { AccessLog } from "../observe/access.ts";
+import { traceOf } from "../observe/error-text.ts";
 import type { Logger } from "../observe/log.ts";
 import { EncodeError } from "../protocol/http1/encoder.ts";
 import {
@@ -67,8 +68,7 @@ export async function startServer(
 ): Promise<ServerHandle> {
   const lifespan = new Lifespan(app, options.lifespan);
   lifespan.onRaised = (error) => {
-    const trace = error instanceof Error ? String(error.stack ?? error.message) : String(error);
-    dependencies.logger.error(`the application's lifespan ended before the server's\n${trace}`);
+    dependencies.logger.error(`the application's lifespan ended before the server's\n${traceOf(error)}`);
   };
   const startup = await lifespan.startup();
   if (startup.kind === "failed") {
@@ -249,7 +249,7 @@ class Server implements ServerHandle {
 
   /** A failure of one connection must not reach the others that wait behind it. */
   #broken(connection: Gathered, error: unknown): void {
-    this.#context.logger.critical(`a connection failed: ${error instanceof Error ? error.stack : String(error)}`);
+    this.#context.logger.critical(`a connection failed: ${traceOf(error)}`);
     connection.abort();
   }
 

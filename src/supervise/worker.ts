@@ -1,4 +1,5 @@
 /** A process that serves under a supervisor: obeys the message pipe, and leaves when the supervisor is gone. */
+import { traceOf } from "../observe/error-text.ts";
 import type { Logger } from "../observe/log.ts";
 import { type ParentLink, PlainError, type Runtime, type SocketAddress } from "../runtime/types.ts";
 import { asToWorker, type Bind, type FromWorker, type Handover } from "./messages.ts";
@@ -38,8 +39,7 @@ export interface WorkerDependencies {
 
 /** The failure as the supervisor's log shows it: one sentence for a user's mistake, a stack for anything else. */
 export function failureText(error: unknown): string {
-  if (error instanceof PlainError) return error.message;
-  return error instanceof Error ? (error.stack ?? String(error)) : String(error);
+  return error instanceof PlainError ? error.message : traceOf(error);
 }
 
 /** Runs until the supervisor says stop or is gone; resolves with the exit code. */

@@ -26,6 +26,8 @@ const FILES: Readonly<Record<string, string>> = {
     "export const bad = () => 'text';\nexport function broken() { throw new RangeError('no settings'); }",
   "empty.ts": "const x = 1;",
   "throws.ts": "function connect(): never { throw new TypeError('no database'); }\nconnect();",
+  "odd.ts": "throw Object.create(null);",
+  "worse.ts": "throw Object.defineProperty(new Error('x'), 'message', { get() { throw new Error('y'); } });",
   "syntax.ts": "export default function ( {",
   "imports.ts": 'import "./missing-file.ts";\nexport default () => {};',
   "with:colon.ts": "export default () => {};",
@@ -166,6 +168,12 @@ const FAILURES: readonly (readonly [string, boolean, readonly RegExp[]])[] = [
     false,
     [/^The application throws\.ts failed to load\.\nTypeError: no database\n/, /at .*connect.*throws\.ts:1:\d+/],
   ],
+  [
+    "odd.ts",
+    false,
+    [/^The application odd\.ts failed to load\.\nIt threw an error that can't be shown as text, which/],
+  ],
+  ["worse.ts", false, [/^The application worse\.ts failed to load\.\nan error that can't be shown as text$/]],
   ["syntax.ts", false, [/^The application syntax\.ts failed to load\.\n/, /SyntaxError/, /syntax\.ts:1/]],
   ["imports.ts", false, [/missing-file\.ts/, /imports\.ts/]],
   [

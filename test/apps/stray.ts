@@ -15,6 +15,8 @@ const app: Application = async (scope, receive, send) => {
   }
   if (scope.type !== "http") throw new Error(`no ${scope.type} here`);
   if (scope.path === "/reject") void Promise.reject(new Error("stray rejection"));
+  // Has no text: String(it) throws.
+  if (scope.path === "/reject-odd") void Promise.reject(Object.create(null));
   if (scope.path === "/throw") {
     setTimeout(() => {
       throw new Error("stray throw");

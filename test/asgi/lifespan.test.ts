@@ -24,6 +24,9 @@ const APPS: Readonly<Record<string, (receive: Receive, send: Send) => Promise<vo
   raisingAtOnce() {
     throw new Error("not for me");
   },
+  async raisingWhatHasNoText() {
+    throw Object.create(null);
+  },
   async returning() {},
   returningNothing() {},
   async badShutdown(receive, send) {
@@ -70,6 +73,8 @@ const ROWS: readonly Row[] = [
   ["raising", "on", failed("not for me"), OK],
   ["raisingAtOnce", "auto", UNSUPPORTED, OK],
   ["raisingAtOnce", "on", failed("not for me"), OK],
+  ["raisingWhatHasNoText", "auto", UNSUPPORTED, OK],
+  ["raisingWhatHasNoText", "on", failed("an error that can't be shown as text"), OK],
   ["returning", "auto", UNSUPPORTED, OK],
   ["returning", "on", EARLY, OK],
   ["returningNothing", "auto", UNSUPPORTED, OK],

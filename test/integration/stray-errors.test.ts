@@ -9,6 +9,7 @@ for (const runtime of RUNTIMES) {
   for (const [path, message] of [
     ["/reject", "stray rejection"],
     ["/throw", "stray throw"],
+    ["/reject-odd", "an error that can't be shown as text"],
   ] as const) {
     test(`${runtime}: ${path.slice(1)} outside a request is logged and the server serves on`, async () => {
       await withServer(runtime, testApp("stray.ts"), [], async (server) => {
