@@ -184,10 +184,19 @@ class WsgiRequest:
         if single and self._head and len(result[0]) == self._owed:
             self._send(result[0], True)
             return
-        for block in result:
+        for block in self._part_of(result) if isinstance(result, FileWrapper) else result:
             if block:
                 self._send(block, False)
         self._send(b"", True)
+
+    def _part_of(self, file):
+        """To its end, or as much as Content-Length says (PEP 3333, "Optional Platform-Specific File Handling")."""
+        for block in file:
+            owed = self._owed
+            if owed is not None and len(block) >= owed:
+                yield block[:owed]
+                return
+            yield block
 
     def _start_response(self, status, headers, exc_info=None):
         if exc_info:

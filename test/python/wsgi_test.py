@@ -317,6 +317,23 @@ class Responses(unittest.TestCase):
         site.start()
         self.assertEqual(site.whole()[2], b"tent")
 
+    def test_of_a_file_no_more_is_sent_than_its_length_says(self):
+        for start, length in ((3, 4), (0, 5), (2, 0), (7, 3)):
+            with self.subTest((start, length)):
+
+                def app(environ, start_response, start=start, length=length):
+                    start_response("206 Partial Content", [("Content-Length", str(length))])
+                    file = tempfile.TemporaryFile()  # noqa: SIM115 (the server closes it)
+                    file.write(b"0123456789")
+                    file.seek(start)
+                    return environ["wsgi.file_wrapper"](file, 2)
+
+                site = Site(app)
+                with Silence() as log:
+                    site.start()
+                    self.assertEqual(site.whole()[2], b"0123456789"[start : start + length])
+                self.assertEqual(log.lines, [])
+
     def test_credit_holds_a_large_body_back(self):
         def app(environ, start_response):
             start_response("200 OK", [])
