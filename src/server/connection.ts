@@ -169,8 +169,9 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     if (this.phase === LINGERING) this.readDeadline = Math.min(this.readDeadline, soon);
     if (this.phase !== OPEN || this.#cycle !== null) return;
     const exchange = this.exchange;
-    if (exchange === null || (exchange.intake.parser.idle && !this.#hasInput())) this.finish();
-    else this.readDeadline = Math.min(this.readDeadline, soon);
+    if (exchange !== null && (!exchange.intake.parser.idle || this.#hasInput())) {
+      this.readDeadline = Math.min(this.readDeadline, soon);
+    } else if (!this.context.idleStays) this.finish();
   }
 
   /** Tells a running application that its time is up. */

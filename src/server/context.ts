@@ -30,6 +30,8 @@ export interface ServerContext {
   leaving: boolean;
   /** The server ends: idle connections are closed. */
   stopping: boolean;
+  /** While stopping: idle connections are left open a moment longer, for those who are asking on them just now. */
+  idleStays: boolean;
   /** While stopping: others serve at this address from now on, so that open WebSockets may stay until the deadline. */
   patient: boolean;
   /** Requests in flight: a head has been parsed and its response is not complete. */

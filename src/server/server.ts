@@ -90,6 +90,11 @@ export async function startServer(
  * be reset by closing it, so the runtime gets a few turns to hand them over.
  */
 const ACCEPT_GRACE_MS = 20;
+/**
+ * So long idle connections stay at a stop: who uses one has asked by then, or is asking at this moment, and learns from the
+ * answer that it is the last. Closed at once, all connections of a busy server would lose a request.
+ */
+const IDLE_STAY_MS = 250;
 
 /** Soft descriptor limit less the reserve; half of it where that leaves nothing. */
 export function connectionCap(asked: number, descriptorLimit: number | undefined): number {
@@ -136,6 +141,7 @@ class Server implements ServerHandle {
       now: wholeMs(runtime),
       leaving: false,
       stopping: false,
+      idleStays: false,
       patient: false,
       inFlight: 0,
       running: 0,
@@ -254,13 +260,21 @@ class Server implements ServerHandle {
   }
 
   async #stop(): Promise<void> {
-    const { options, logger } = this.#context;
+    const context = this.#context;
+    const { options, logger } = context;
+    // Who has been told by answers before is not waited for again.
+    const idleStayMs = context.leaving ? 0 : Math.min(IDLE_STAY_MS, options.gracefulTimeoutMs / 2);
     this.leave();
-    this.#context.stopping = true;
+    context.stopping = true;
+    context.idleStays = true;
     this.#tick();
     this.#sweeper.each((connection) => connection.stop());
-    await new Promise((resolve) => setTimeout(resolve, ACCEPT_GRACE_MS));
+    await sleep(ACCEPT_GRACE_MS);
     this.#listener?.close();
+    for (let ms = ACCEPT_GRACE_MS; ms < idleStayMs && this.connections > 0; ms += ACCEPT_GRACE_MS) {
+      await sleep(ACCEPT_GRACE_MS);
+    }
+    context.idleStays = false;
     this.#sweeper.each((connection) => connection.stop());
     const noticeMs = Math.min(options.gracefulNoticeMs, options.gracefulTimeoutMs / 2);
     const notice = setTimeout(() => {
@@ -312,6 +326,10 @@ class Server implements ServerHandle {
   #end(): void {
     this.#settleStopped();
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function calls(count: number): string {

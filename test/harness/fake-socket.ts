@@ -206,6 +206,7 @@ export class Wired {
       now: 1000,
       leaving: false,
       stopping: false,
+      idleStays: false,
       patient: false,
       inFlight: 0,
       running: 0,

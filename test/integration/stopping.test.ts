@@ -44,7 +44,7 @@ onEach((runtime) => {
       });
     });
 
-    test(`${runtime}: ${signal} closes idle connections at once`, async () => {
+    test(`${runtime}: ${signal} closes idle connections`, async () => {
       await withServer(runtime, APP, [], async (server) => {
         // Accepted in this order: when the second has its answer, the first is no longer in the kernel's queue.
         const unused = await RawClient.connect(server.address);
@@ -75,6 +75,26 @@ onEach((runtime) => {
       });
     });
   }
+
+  test(`${runtime}: who asks again and again is told that the connection ends`, async () => {
+    await withServer(runtime, APP, [], async (server) => {
+      const clients = await Promise.all(Array.from({ length: 8 }, () => RawClient.connect(server.address)));
+      let answers = 0;
+      const endings = clients.map(async (client) => {
+        for (;;) {
+          await client.send(GET("/"));
+          const response = await client.response();
+          if (field(response, "connection")?.toLowerCase() === "close") return true;
+          if (++answers === 100) server.signal("SIGTERM");
+        }
+      });
+      // A test that is held up may be late with one, not with all.
+      const told = (await Promise.allSettled(endings)).filter(({ status }) => status === "fulfilled");
+      assert.ok(told.length > 0, `${answers} answers, and then the end of all connections`);
+      for (const client of clients) client.close();
+      assert.deepEqual(await server.ended(), { code: 0, signal: null });
+    });
+  });
 
   test(`${runtime}: requests queued behind the one in flight are not lost silently`, async () => {
     await withServer(runtime, APP, [], async (server) => {

@@ -79,3 +79,25 @@ test("an empty line in two pieces on a connection at rest: the request behind it
   await client.send(get("/1"), "\r", `\n${get("/1")}`);
   assert.equal(client.socket.text.split("HTTP/1.1 200 OK").length, 3);
 });
+
+test("a stop while idle connections stay: what is asked meanwhile is answered with Connection: close, then they end", async () => {
+  const { app, open } = reader();
+  open();
+  const wired = new Wired(app);
+  const [asking, idle, unused] = [wired.connect(), wired.connect(), wired.connect()];
+  for (const client of [asking, idle]) await client.send(get("/1"));
+  Object.assign(wired.context, { leaving: true, stopping: true, idleStays: true });
+  for (const connection of [...wired.connections]) connection.stop();
+  await asking.send(get("/1"));
+  assert.match(asking.socket.text, /\r\n\r\nHTTP\/1\.1 200 OK\r\n[\s\S]*connection: close/);
+  assert.deepEqual(
+    [asking, idle, unused].map(({ socket }) => socket.ending),
+    ["fin", "open", "open"],
+  );
+  wired.context.idleStays = false;
+  for (const connection of [...wired.connections]) connection.stop();
+  assert.deepEqual(
+    [asking, idle, unused].map(({ socket }) => socket.ending),
+    ["fin", "closed", "closed"],
+  );
+});
