@@ -395,6 +395,15 @@ export class WebSocketConnection extends WebSocketHandshake implements SocketHan
     return this.cycle.state === states.CLOSED && this.#decoder?.error === undefined;
   }
 
+  /** From here on what comes is dropped; for that, and for the peer's FIN, it must be read. */
+  protected override linger(): void {
+    super.linger();
+    this.#held = null;
+    if (!this.#paused || this.phase !== LINGERING) return;
+    this.#paused = false;
+    this.socket.resume();
+  }
+
   // ---- time and ends ---------------------------------------------------------------------------------------
 
   #keepAlive(now: number): void {

@@ -1,7 +1,7 @@
 /** WebSockets on a fake socket: how they end beside many others, silence behind a full socket, and what is counted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Application, Send } from "../../src/asgi/types.ts";
+import type { Application, Send, SendEvent } from "../../src/asgi/types.ts";
 import { type Client, settle, Wired, type WiredOptions } from "../harness/fake-socket.ts";
 import {
   BINARY,
@@ -194,6 +194,28 @@ test("websocket: a client that ended its side while an earlier request was answe
   await settle();
   assert.deepEqual(told, ["websocket.connect", "websocket.disconnect"]);
   assert.equal(wired.connections.size, 0);
+});
+
+test("websocket: a client that was not read is read to its end once it has been answered", async () => {
+  for (const early of [frame(BINARY, new Uint8Array(2000)), frame(BINARY, "bad", { mask: null })]) {
+    let answer!: (event: SendEvent) => Promise<void>;
+    const app: Application = async (_scope, _receive, send) => {
+      answer = send;
+      await new Promise(() => {});
+    };
+    const wired = new Wired(app, { limits: { pipelinedBytes: 1000 } });
+    const client = wired.connect();
+    client.feed(Buffer.concat([Buffer.from(handshake("/")), early, new Uint8Array(1000)]));
+    assert.equal(client.socket.paused, true);
+    await answer({ type: early.length > 1000 ? "websocket.close" : "websocket.accept" });
+    await settle();
+    assert.equal(client.socket.ending, "fin");
+    // Its FIN would not be seen, and what it still sends would be answered by a reset.
+    assert.equal(client.socket.paused, false);
+    client.feed(new Uint8Array(1000));
+    client.fin();
+    assert.equal(wired.connections.size, 0);
+  }
 });
 
 test("websocket: handshakes count as requests, also those that are refused", async () => {
