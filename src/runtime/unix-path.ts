@@ -83,8 +83,9 @@ export async function claimUnixPath(options: ListenOptions & { path: string }): 
       `The socket path ${path} has ${length} bytes but the system allows ${PATH_LIMIT_BYTES}; choose a shorter one.`,
     );
   }
-  if (path.endsWith("/"))
-    throw new PlainError(`The socket path ${path} names a directory; add the socket's name to it.`);
+  if (path === "" || path.endsWith("/")) {
+    throw new PlainError(`The socket path "${path}" has no name at its end; add one.`);
+  }
   const found = lookAt(options);
   if (found !== undefined && !found.isSocket()) {
     throw new PlainError(`${path} exists and is not a socket; remove it or choose another path for the socket.`);

@@ -71,7 +71,9 @@ unix(
       startServer({ path: join(directory, "self", "app.sock") }),
       /^The directory of the socket .* create it/,
     );
-    await refused(startServer({ path: `${path}/` }), /^The socket path .*app\.sock\/ names a directory; /);
+    for (const odd of [`${path}/`, ""]) {
+      await refused(startServer({ path: odd }), /^The socket path ".*" has no name at its end; /);
+    }
     assert.deepEqual(readdirSync(directory).sort(), ["file", "self"]);
   },
 );
