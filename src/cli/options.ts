@@ -402,7 +402,7 @@ function otherRows(): OptionRow[] {
       kinds.logLevel,
       "Least severe level that is logged: critical, error, warning, info, debug or trace.",
     ),
-    server("Logging")("accessLog", "access-log", kinds.toggle, "Log each request on standard output."),
+    server("Logging")("accessLog", "access-log", kinds.toggle, "Log each request on standard output, at level info."),
     command("Environment")(
       "envFile",
       "env-file",

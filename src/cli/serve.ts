@@ -115,8 +115,8 @@ export async function serveAlone(context: ServeContext): Promise<number> {
   });
 }
 
-function serverParts({ runtime, logger, access, config }: ServeContext) {
-  return { runtime, logger, access: config.server.accessLog ? access : undefined };
+function serverParts({ runtime, logger, access }: ServeContext) {
+  return { runtime, logger, access };
 }
 
 /** `--limit-max-requests` with this process's share of the jitter. */

@@ -132,7 +132,8 @@ class Server implements ServerHandle {
       runtime,
       options,
       logger,
-      access: options.accessLog ? access : undefined,
+      // Its lines are of that level.
+      access: options.accessLog && logger.enabled("info") ? access : undefined,
       app,
       scopes: makeScopes(options, runtime, lifespan.state),
       fields,

@@ -1,6 +1,6 @@
 /** The command itself: mistakes and their exit codes, environment and environment file, the access log, script runners. */
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -130,6 +130,21 @@ for (const runtime of RUNTIMES) {
       assert.equal(await fresh({ port: Number(port) }, "/env?STRAY"), "undefined");
       assert.match((await fresh({ port: Number(port) })) ?? "", /^v1 \d+ $/);
       assert.equal(await program.stop(), 0);
+    }
+  });
+
+  test(`${runtime}: --log-level warning leaves the access log out, whose lines say INFO`, async () => {
+    // At that level no banner says where it listens.
+    const path = site.path(`quiet-${runtime}.sock`);
+    for (const [level, lines] of [
+      ["warning", /^$/],
+      ["info", /^INFO: {5}- - "GET \/seen HTTP\/1\.1" 200 OK\n$/],
+    ] as const) {
+      const program = new Program([...serveCommand(runtime), APP, "--uds", path, "--log-level", level]);
+      await until(() => existsSync(path), "the socket");
+      assert.notEqual(await fresh({ path }, "/seen"), undefined);
+      assert.equal(await program.stop(), 0);
+      assert.match(program.stdout, lines);
     }
   });
 
