@@ -55,6 +55,11 @@ export function processAdvice({ command }: Config, isPython: boolean): string[] 
   }
   const given = (
     [
+      ["--interface", "interface"],
+      ["--python", "python"],
+      ["--loop", "loop"],
+      ["--threads", "threads"],
+      ["--log-config", "logConfig"],
       ["--fronts", "fronts"],
       ["--limit-max-rss", "maxRssBytes"],
       ["--worker-lifetime", "lifetimeMs"],

@@ -97,6 +97,9 @@ export function adviceOn(config: Config, environment: Environment): string[] {
   if (!command.reload && (includesChanged || reloadLists.some((list) => list.length > 0))) {
     advice.push("--reload-dir, --reload-include and --reload-exclude have no effect without --reload.");
   }
+  if (config.server.uds === undefined && config.server.udsMode !== DEFAULT_CONFIG.server.udsMode) {
+    advice.push("--uds-mode has no effect without --uds.");
+  }
   const known = [...OPTIONS.map(({ name }) => variableOf(name)), "RINGCORN_APP"];
   for (const name of Object.keys(environment)) {
     if (!name.startsWith("RINGCORN_") || known.includes(name)) continue;

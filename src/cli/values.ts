@@ -203,7 +203,7 @@ function parseField(given: string): readonly [string, string] {
   const name = colon === -1 ? "" : given.slice(0, colon).trim();
   const value = given.slice(colon + 1).trim();
   if (!FIELD_NAME.test(name) || !FIELD_VALUE.test(value)) {
-    throw new ValueError("NAME:VALUE with an HTTP field name and a value without control characters");
+    throw new ValueError("NAME:VALUE with an HTTP field name and a value in ISO 8859-1 without control characters");
   }
   if (FRAMING_FIELDS.includes(name.toLowerCase()))
     throw new ValueError(`a field other than ${name}, which the server sets`);

@@ -76,6 +76,14 @@ test("advice on options without effect", () => {
     processAdvice(configOf("app.ts --limit-max-rss 1g"), false)[0],
     /^--limit-max-rss has an effect with Python/,
   );
+  const python = "--interface wsgi --python python3 --loop asyncio --threads 2 --log-config x.json";
+  assert.deepEqual(processAdvice(configOf(`main:app ${python}`), true), []);
+  assert.deepEqual(
+    processAdvice(configOf(`app.ts ${python}`), false),
+    ["--interface", "--python", "--loop", "--threads", "--log-config"].map(
+      (option) => `${option} has an effect with Python applications only.`,
+    ),
+  );
   assert.match(processAdvice(configOf("main:app --fronts 2 --workers 2 --reload"), true)[0], /no effect with --reload/);
   assert.deepEqual(processAdvice(configOf("main:app --fronts auto --workers 2 --pin"), true), []);
   assert.match(processAdvice(configOf("main:app --workers 2 --pin"), true)[0], /^--pin has no effect with one front/);

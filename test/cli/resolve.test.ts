@@ -116,6 +116,8 @@ test("advice on what is probably a mistake", () => {
   assert.deepEqual(advice(["--reload", "--reload-dir", "x"]), []);
   assert.match(advice(["--reload-dir", "x"])[0], /no effect without --reload/);
   assert.match(advice(["--reload-include", "x"])[0], /no effect without --reload/);
+  assert.deepEqual(advice(["--uds", "x", "--uds-mode", "660"]), []);
+  assert.deepEqual(advice(["--uds-mode", "660"]), ["--uds-mode has no effect without --uds."]);
   assert.deepEqual(advice([], { RINGCORN_PROT: "1" }), [
     "RINGCORN_PROT is no option's variable; did you mean RINGCORN_PORT?",
   ]);
