@@ -36,6 +36,11 @@ export const DEADLINE_LINGER = 4;
 
 /** When the server stops: for heads that are half received and for closing connections. */
 export const STOP_GRACE_MS = 1000;
+/**
+ * Who has not asked for so long is not asking just now. The connections' clock is a sweep late (500 ms), so it may be half of
+ * that.
+ */
+const LONG_REST_MS = 1000;
 
 export abstract class ConnectionEnd implements Gathered {
   /** Position in the server's list of connections. */
@@ -161,6 +166,13 @@ export abstract class ConnectionEnd implements Gathered {
   protected setDeadline(kind: number, at: number): void {
     this.deadlineKind = kind;
     this.readDeadline = at;
+  }
+
+  /** @param used it has had a request */
+  protected restsLong(used: boolean): boolean {
+    const { keepAliveTimeoutMs, headerTimeoutMs } = this.context.options.limits;
+    const since = this.readDeadline - (used ? keepAliveTimeoutMs : headerTimeoutMs);
+    return this.deadlineKind === DEADLINE_IDLE && this.context.now - since >= LONG_REST_MS;
   }
 
   protected giveBack(): void {

@@ -163,7 +163,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
 
   // ---- what the server says --------------------------------------------------------------------------------
 
-  /** Ends now if idle, else with the current response. */
+  /** Ends now if idle, a moment later if it has been so only for a moment, else with the current response. */
   stop(): void {
     const soon = this.context.now + STOP_GRACE_MS;
     if (this.phase === LINGERING) this.readDeadline = Math.min(this.readDeadline, soon);
@@ -171,7 +171,7 @@ export class Connection extends ConnectionEnd implements SocketHandler, CycleHos
     const exchange = this.exchange;
     if (exchange !== null && (!exchange.intake.parser.idle || this.#hasInput())) {
       this.readDeadline = Math.min(this.readDeadline, soon);
-    } else if (!this.context.idleStays) this.finish();
+    } else if (!this.context.idleStays || this.restsLong(this.#requests > 0)) this.finish();
   }
 
   /** Tells a running application that its time is up. */

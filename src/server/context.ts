@@ -30,7 +30,7 @@ export interface ServerContext {
   leaving: boolean;
   /** The server ends: idle connections are closed. */
   stopping: boolean;
-  /** While stopping: idle connections are left open a moment longer, for those who are asking on them just now. */
+  /** While stopping: connections that are idle since a moment are left open a moment longer, for those who are asking just now. */
   idleStays: boolean;
   /** While stopping: others serve at this address from now on, so that open WebSockets may stay until the deadline. */
   patient: boolean;

@@ -91,8 +91,9 @@ export async function startServer(
  */
 const ACCEPT_GRACE_MS = 20;
 /**
- * So long idle connections stay at a stop: who uses one has asked by then, or is asking at this moment, and learns from the
- * answer that it is the last. Closed at once, all connections of a busy server would lose a request.
+ * So long connections between two requests stay at a stop: who uses one has asked by then, or is asking at this moment, and
+ * learns from the answer that it is the last. Closed at once, all connections of a busy server would lose a request. Those
+ * that have been idle for longer are closed at once.
  */
 const IDLE_STAY_MS = 250;
 

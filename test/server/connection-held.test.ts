@@ -80,14 +80,21 @@ test("an empty line in two pieces on a connection at rest: the request behind it
   assert.equal(client.socket.text.split("HTTP/1.1 200 OK").length, 3);
 });
 
-test("a stop while idle connections stay: what is asked meanwhile is answered with Connection: close, then they end", async () => {
+test("a stop: who rests ends at once; who has just asked may ask once more, is answered with Connection: close, and ends", async () => {
   const { app, open } = reader();
   open();
   const wired = new Wired(app);
+  const [rested, never] = [wired.connect(), wired.connect()];
+  await rested.send(get("/1"));
+  wired.context.now += 1000;
   const [asking, idle, unused] = [wired.connect(), wired.connect(), wired.connect()];
   for (const client of [asking, idle]) await client.send(get("/1"));
   Object.assign(wired.context, { leaving: true, stopping: true, idleStays: true });
   for (const connection of [...wired.connections]) connection.stop();
+  assert.deepEqual(
+    [rested, never].map(({ socket }) => socket.ending),
+    ["closed", "closed"],
+  );
   await asking.send(get("/1"));
   assert.match(asking.socket.text, /\r\n\r\nHTTP\/1\.1 200 OK\r\n[\s\S]*connection: close/);
   assert.deepEqual(
