@@ -63,6 +63,8 @@ export class Exchange implements Carried {
   /** Trailers follow the response body. */
   #trailersDue = false;
   #refusalTold = false;
+  /** Who has sent a file that is on its way: it waits for the file's opening, and is told what goes wrong. */
+  #fileOf: WorkerHost | null = null;
 
   /** @param direct `call` is the core's own */
   constructor(call: HttpCall, direct = false) {
@@ -248,24 +250,14 @@ export class Exchange implements Carried {
     const sent = this.#call.send({ type: "http.response.pathsend", path, opened });
     // The worker has no part in what is left, and its end must not cut it.
     this.#release();
+    this.#fileOf = host;
     sent.then(
       () => {
         opened();
-        this.#call.returned();
+        this.#finish();
       },
-      (error: unknown) => this.#pathRefused(host, error),
+      (error: unknown) => this.#refused(error),
     );
-  }
-
-  /** Before or behind the file's opening; the application waits for that. */
-  #pathRefused(host: WorkerHost, error: unknown): void {
-    if (error instanceof ClientDisconnected) {
-      host.disconnect(this.id, wire.GONE);
-      this.#call.returned();
-      return;
-    }
-    host.refuse(this.id, refusalText(error, this.#line));
-    this.#call.raised(new ApplicationFailed(reason(error)));
   }
 
   /**
@@ -363,8 +355,8 @@ export class Exchange implements Carried {
 
   /** The core would not send what the worker sent. */
   #refused(error: unknown): void {
-    if (this.#phase === "over") return;
-    const host = this.#host;
+    const host = this.#fileOf ?? this.#host;
+    if (this.#phase === "over" && this.#fileOf === null) return;
     const { id } = this;
     if (error instanceof ClientDisconnected) {
       host?.disconnect(id, wire.GONE);
@@ -386,6 +378,7 @@ export class Exchange implements Carried {
     this.#pieces.clear();
     const host = this.#host;
     this.#host = null;
+    this.#fileOf = null;
     host?.finished(this);
   }
 

@@ -104,6 +104,21 @@ test("a file that can't be sent: the worker is told why", async () => {
   }
 });
 
+test("a file behind a head that is refused: the worker is told of the head, once", async () => {
+  const bench = await start();
+  const [worker] = bench.workers;
+  const client = send(bench.pool);
+  await turn();
+  client.refusal = new Error("a bad head");
+  worker.say(wire.RESPONSE, wire.MORE, 1, START);
+  client.refusal = new Error("out of order");
+  worker.say(wire.PATHSEND, wire.LAST, 1, "/a/file");
+  await turn();
+  const told = worker.of(wire.REFUSED).map(({ payload }) => Buffer.from(payload).toString().split("\0")[0]);
+  assert.deepEqual([told, client.outcome], [["Error: a bad head"], "ApplicationFailed: Error: a bad head"]);
+  await end(bench);
+});
+
 async function site(target: string) {
   const runtime = await currentRuntime();
   const say = () => {};
