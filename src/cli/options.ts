@@ -226,11 +226,11 @@ function reloadRows(): OptionRow[] {
       "Directory to watch; can be repeated.",
       "the application directory",
     ),
-    option("reloadIncludes", "reload-include", kinds.list("<glob>", "a pattern"), "Files to watch; can be repeated."),
+    option("reloadIncludes", "reload-include", kinds.globs(), "Files to watch; can be repeated."),
     option(
       "reloadExcludes",
       "reload-exclude",
-      kinds.list("<glob>", "a pattern"),
+      kinds.globs(),
       "Files and directories not to watch; can be repeated.",
       "names that begin with a dot, virtual environments, node_modules, dist, build and coverage are never watched",
     ),

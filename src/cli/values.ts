@@ -184,6 +184,18 @@ export function list(placeholder: string, what: string): Kind<readonly string[]>
   };
 }
 
+const ONLY_SLASHES = /^\.?\/*$/;
+
+/** Patterns of file names and paths. */
+export function globs(): Kind<readonly string[]> {
+  const texts = list("<glob>", "a pattern");
+  const check = (pattern: string): string => {
+    if (ONLY_SLASHES.test(pattern)) throw new ValueError("a pattern of file names or paths, such as *.html or docs/**");
+    return pattern;
+  };
+  return { ...texts, parse: (given) => texts.parse(given).map(check) };
+}
+
 function commas(given: string): string[] {
   return given
     .split(",")

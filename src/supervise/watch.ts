@@ -31,7 +31,10 @@ type Match = (relativePath: string) => boolean;
 function matcher(patterns: readonly string[]): Match {
   const matches = patterns.map((pattern) => {
     const isPath = pattern.includes("/");
-    const match = picomatch(pattern.replace(/^\.\//, "").replace(/\/$/, ""), { dot: true });
+    const name = pattern.replace(/^\.\//, "").replace(/\/$/, "");
+    // The watched directory itself: nothing below it.
+    if (name === "") return () => false;
+    const match = picomatch(name, { dot: true });
     return (path: string) => match(isPath ? path : path.slice(path.lastIndexOf("/") + 1));
   });
   return (path) => matches.some((match) => match(path));
@@ -46,13 +49,16 @@ export interface PathFilter {
 
 /** What patterns and directories make of an absolute path. */
 export function pathFilter(options: WatchOptions): PathFilter {
-  const included = matcher(options.includes);
-  const excluded = matcher(options.excludes);
-  const excludedByDefault = matcher(DEFAULT_EXCLUDES);
   const relative = (path: string): string | undefined => {
     const base = options.directories.find((directory) => path.startsWith(directory.replace(/\/?$/, "/")));
     return base === undefined ? undefined : path.slice(base.replace(/\/?$/, "/").length);
   };
+  // An absolute pattern is one for a path below the watched directory, as its slash in front says to `matcher`.
+  const ofPaths = (patterns: readonly string[]): Match =>
+    matcher(patterns.map((pattern) => (relative(pattern) === undefined ? pattern : `./${relative(pattern)}`)));
+  const included = ofPaths(options.includes);
+  const excluded = ofPaths(options.excludes);
+  const excludedByDefault = matcher(DEFAULT_EXCLUDES);
   const refused = (path: string, isDirectory: boolean): boolean => {
     if (excluded(path)) return true;
     return excludedByDefault(path) && (isDirectory || !options.includesGiven || !included(path));

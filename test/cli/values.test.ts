@@ -114,6 +114,12 @@ test("lists in the environment stand with commas", () => {
   refuses(list, [""]);
 });
 
+test("a pattern that names nothing is refused", () => {
+  const globs = kinds.globs();
+  assert.deepEqual(globs.parse(["*.html", "./docs/", "/srv/x"]), ["*.html", "./docs/", "/srv/x"]);
+  refuses(globs, ["", ".", "/", "./", "//"]);
+});
+
 test("path prefixes lose their last slash", () => {
   accepts(kinds.pathPrefix, [
     ["", ""],

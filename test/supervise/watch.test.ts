@@ -52,6 +52,15 @@ test("virtual environments of Python are not watched", () =>
     ["/site/env/app.py", true],
   ]));
 
+test("own excludes may be absolute paths", () =>
+  wants({ excludes: ["/site/", "./", "/site/generated", "/site/api/*.test.ts", "/elsewhere/x"] }, [
+    ["/site/generated/x.ts", false],
+    ["/site/a/generated/x.ts", true],
+    ["/site/api/x.test.ts", false],
+    ["/site/api/x.ts", true],
+    ["/site/x/a.ts", true],
+  ]));
+
 test("own excludes: by name, or by path below the directory", () =>
   wants({ excludes: ["*.test.ts", "generated", "api/v1/*.ts", "docs/**"] }, [
     ["/site/a.test.ts", false],
