@@ -81,7 +81,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "bun --no-env-file --no-install src/cli/main.ts ./app.ts --host 0.0.0.0 --port 8000": serves,
   "deno run -A --unstable-net src/cli/main.ts ./app.ts --host 0.0.0.0 --port 8000": serves,
   "env DENO_V8_FLAGS=--max-semi-space-size=4 deno run -A --unstable-net src/cli/main.ts ./app.ts": serves,
-  "/usr/local/bin/bun --no-env-file --no-install src/cli/main.ts ./app.ts --port 8000": serves,
+  "/usr/local/bin/bun --no-env-file --no-install src/cli/main.ts ./app.ts --port 8000 --workers 2": serves,
   "bun run serve ./app.ts --port 8000 --forwarded-allow-ips 127.0.0.1,10.0.0.0/8": serves,
   "bun run serve ./app.ts --uds /run/app/app.sock --uds-mode 660 --forwarded-allow-ips '*'": serves,
   "curl --unix-socket /run/app/app.sock http://localhost/": {
