@@ -4,6 +4,7 @@ import picocolors from "picocolors";
 import { nearest } from "../apps/nearest.ts";
 import { GROUPS, hasNegation, isSwitch, OPTIONS, type OptionRow, variableOf } from "./options.ts";
 import { type Given, UsageError } from "./resolve.ts";
+import { uvicornAdvice } from "./uvicorn-names.ts";
 
 /** The command line asks for a text instead of a server: `--help` and `--version`. */
 export interface Answer {
@@ -112,6 +113,8 @@ function usageError(error: CommanderError, words: readonly string[]): UsageError
     case "commander.unknownOption": {
       const name = flag.split("=")[0];
       if (namesOfFlags().includes(name)) return new UsageError(`${name} takes no value.`);
+      const known = uvicornAdvice(name);
+      if (known !== undefined) return new UsageError(`There is no option ${flag}; ${known}.`);
       const meant = nearest(name, namesOfFlags());
       const advice = meant === undefined ? "ringcorn --help lists them all" : `did you mean ${meant}?`;
       return new UsageError(`There is no option ${flag}; ${advice}${meant === undefined ? "." : ""}`);
