@@ -5,13 +5,12 @@ ASGI HTTP specification 2.5, with the extensions trailers, pathsend and early hi
 front's; what it refuses comes back as REFUSED and is raised by the next `send`.
 """
 
-from asyncio import CancelledError
 from marshal import loads
 from time import perf_counter
 
 from . import wire
 from .carried import Carried
-from .failures import ClientDisconnected, comes_from, log_error, shown
+from .failures import ClientDisconnected, is_disconnect, log_error, shown
 
 IDLE = 0
 STARTED = 1
@@ -157,7 +156,7 @@ class HttpRequest(Carried):
         self._done(wire.RAISED, b"the application returned without a whole response")
 
     def _raised(self, error):
-        if self._failure is ClientDisconnected and comes_from(error, (ClientDisconnected, CancelledError)):
+        if self._failure is ClientDisconnected and is_disconnect(error):
             # The front may have nothing of it that it could refuse: it must be told the end.
             if self._state != COMPLETE:
                 self._done(0, b"")

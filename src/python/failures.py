@@ -2,8 +2,17 @@
 
 import logging
 import traceback
+from asyncio import CancelledError
 
 logger = logging.getLogger("ringcorn.error")
+
+#: The names of the errors by which frameworks tell applications that the client has gone: Starlette's and
+#: Litestar's, Falcon's, Werkzeug's, Django's.
+DISCONNECTS = frozenset(
+    ("ClientDisconnect", "WebSocketDisconnect", "WebSocketDisconnected", "ClientDisconnected", "RequestAborted")
+)
+#: So far the causes of an error are looked at: they may go round in a circle.
+MOST_CAUSES = 20
 
 
 class ClientDisconnected(OSError):
@@ -42,12 +51,19 @@ def shown(error):
         return name
 
 
-def comes_from(error, kinds):
-    """Whether `error` is one of `kinds`, or one of them led to it."""
-    seen = 0
-    while error is not None and seen < 20:
-        if isinstance(error, kinds):
-            return True
-        error = error.__cause__ or error.__context__
-        seen += 1
-    return False
+def is_disconnect(error, depth=0):
+    """Whether `error` says no more than that the client has gone, or that somebody was cancelled for that.
+
+    Frameworks gather such errors, and make others of them. What was raised while one of them was handled
+    (`__context__` alone), as by a `finally`, is an error of its own, and so is what a cancelled wait has led to.
+    """
+    if isinstance(error, (ClientDisconnected, CancelledError)) or type(error).__name__ in DISCONNECTS:
+        return True
+    if depth == MOST_CAUSES:
+        return False
+    # Of an ExceptionGroup; before Python 3.11, anyio has its own.
+    gathered = getattr(error, "exceptions", None)
+    if gathered and isinstance(gathered, (tuple, list)):
+        return all(is_disconnect(each, depth + 1) for each in gathered)
+    cause = error.__cause__
+    return cause is not None and not isinstance(cause, CancelledError) and is_disconnect(cause, depth + 1)

@@ -4,7 +4,6 @@ ASGI WebSocket specification 2.5, with the extension websocket.http.response. Me
 frames, pings, compression and limits are the front's. What the front refuses comes back as REFUSED.
 """
 
-from asyncio import CancelledError
 from collections import deque
 from marshal import loads
 from time import perf_counter
@@ -12,7 +11,7 @@ from time import perf_counter
 from . import wire
 from .asgi import HttpRequest
 from .carried import Carried
-from .failures import ClientDisconnected, comes_from, log_error, shown
+from .failures import ClientDisconnected, is_disconnect, log_error, shown
 
 CONNECTING = 0
 DENYING = 1
@@ -442,8 +441,3 @@ def bytes_of(message):
     if message.get("text") is None and isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data)
     raise RuntimeError("websocket.send: exactly one of text (a string) and bytes must be given.")
-
-
-def is_disconnect(error):
-    """Whether `error` is what an application that is told of its peer's end lets through."""
-    return type(error).__name__ == "WebSocketDisconnect" or comes_from(error, (ClientDisconnected, CancelledError))

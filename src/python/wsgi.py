@@ -9,7 +9,7 @@ from marshal import loads
 
 from . import wire
 from .environ import FileWrapper, environ_of
-from .failures import ClientDisconnected, comes_from, log_error, log_refused, shown
+from .failures import ClientDisconnected, is_disconnect, log_error, log_refused, shown
 
 #: Answers that end with a record of fewer bytes may leave together.
 KEPT_BYTES = 16 * 1024
@@ -160,7 +160,7 @@ class WsgiRequest:
             self._raised(error)
 
     def _raised(self, error):
-        if comes_from(error, ClientDisconnected):
+        if isinstance(error, Exception) and is_disconnect(error):
             # To stop is what an application should do.
             flags, text = 0, b""
         else:

@@ -9,8 +9,8 @@ import logging.config
 import unittest
 from unittest import mock
 
-from support import failures, lifespan, run, turns, wire, with_app, worker
-from wsgi_support import Site
+from support import START, failures, lifespan, run, turns, wire, with_app, worker
+from wsgi_support import Silence, Site
 
 
 class Lost(logging.Handler):
@@ -95,6 +95,160 @@ class Logging(unittest.TestCase):
             root.addHandler(logging.StreamHandler(stream))
             failures.log_error("Exception in %s", "ASGI application")
         self.assertEqual(stream.getvalue(), "Exception in ASGI application\n")
+
+
+class ClientDisconnect(Exception):
+    """What Starlette makes of an OSError, and names no cause."""
+
+
+class Group(Exception):
+    """As Python 3.11's, and anyio's own before."""
+
+    def __init__(self, *exceptions):
+        super().__init__("unhandled errors in a TaskGroup")
+        self.exceptions = exceptions
+
+
+def cleans_up():
+    raise KeyError("the application's own")
+
+
+def by_finally(error):
+    try:
+        raise error
+    finally:
+        cleans_up()
+
+
+def translated(error):
+    try:
+        raise error
+    except OSError:
+        raise ClientDisconnect()  # noqa: B904 (as Starlette does)
+
+
+def caused(error):
+    raise RuntimeError("the stream broke") from error
+
+
+def gathered(error):
+    raise Group(error, Group(asyncio.CancelledError(), ClientDisconnect()))
+
+
+def gathered_with_another(error):
+    raise Group(error, KeyError("the application's own"))
+
+
+def timed_out(_):
+    raise asyncio.TimeoutError from asyncio.CancelledError()
+
+
+def by_itself(error):
+    raise error
+
+
+def in_a_circle(_):
+    error = RuntimeError("the application's own")
+    raise error from error
+
+
+class Disconnects(unittest.TestCase):
+    """What an application raises when its client has gone: an error of its own is told, that alone is not."""
+
+    CASES = (
+        (by_itself, False),
+        (translated, False),
+        (caused, False),
+        (gathered, False),
+        (by_finally, True),
+        (gathered_with_another, True),
+        (timed_out, True),
+        (in_a_circle, True),
+    )
+
+    def each(self, use):
+        """`use(raises)` lets an application raise."""
+        for raises, own in self.CASES:
+            with self.subTest(raises.__name__), Silence() as log:
+                use(raises)
+                self.assertEqual([line.split()[0] for line in log.lines], ["Exception"] if own else [])
+
+    def test_of_a_request(self):
+        def use(raises):
+            async def app(scope, receive, send):
+                try:
+                    await receive()
+                    while (await receive())["type"] != "http.disconnect":
+                        pass
+                    await send(START)
+                except OSError as error:
+                    left = error
+                raises(left)
+
+            async def go(bench):
+                request = bench.request()
+                await turns()
+                request.disconnect(wire.GONE)
+                await turns()
+                self.assertEqual([kind for kind, *_ in bench.records()], [wire.DONE])
+
+            with_app(app, go)
+
+        self.each(use)
+
+    def test_of_a_cancelled_request(self):
+        async def app(scope, receive, send):
+            asyncio.current_task().cancel()
+            try:
+                await asyncio.sleep(10)
+            finally:
+                cleans_up()
+
+        async def use(bench):
+            bench.request().disconnect(wire.GONE)
+            await turns()
+
+        with Silence() as log:
+            with_app(app, use)
+        self.assertEqual(log.lines, ["Exception in ASGI application"])
+
+    def test_of_a_socket(self):
+        def use(raises):
+            async def app(scope, receive, send):
+                try:
+                    await send({"type": "websocket.accept"})
+                    while (await receive())["type"] != "websocket.disconnect":
+                        pass
+                    await send({"type": "websocket.send", "text": "late"})
+                except OSError as error:
+                    left = error
+                raises(left)
+
+            async def go(bench):
+                socket = bench.socket()
+                await turns()
+                socket.closed(wire.U16.pack(1001))
+                await turns()
+                self.assertEqual(bench.records()[-1][0], wire.DONE)
+
+            with_app(app, go)
+
+        self.each(use)
+
+    def test_of_a_request_in_a_thread(self):
+        def use(raises):
+            def app(environ, start_response):
+                try:
+                    environ["wsgi.input"].read(10)
+                except OSError as error:
+                    left = error
+                raises(left)
+
+            site = Site(app)
+            site.start(0, method="POST").disconnect(0)
+            self.assertEqual([kind for kind, *_ in site.finish()], [wire.DONE])
+
+        self.each(use)
 
 
 class Records(unittest.TestCase):
