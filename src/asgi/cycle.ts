@@ -216,9 +216,9 @@ export class HttpCycle extends ResponseSender implements HttpCall {
   }
 
   #sayContinue(): void {
-    if (!this.owesContinue || this.committed) return;
+    if (!this.owesContinue) return;
     this.owesContinue = false;
-    if (this.out.commitAhead(wire.CONTINUE_RESPONSE)) this.host.flush();
+    if (!this.committed && this.out.commitAhead(wire.CONTINUE_RESPONSE)) this.host.flush();
     this.host.bodyTaken();
   }
 

@@ -146,7 +146,7 @@ export abstract class WebSocketHandshake extends WebSocketOutput implements WebS
     if (!committed) cycle.status = INTERNAL_ERROR;
     this.#endDenial(cycle);
     cycle.detach();
-    if (committed) this.reset();
+    if (committed) this.cut();
     else this.answerAndFinish(INTERNAL_ERROR, false);
   }
 

@@ -292,6 +292,29 @@ test("a client that waits for 100 is late only when it has been told to go on", 
   assert.match(client.socket.text, /\r\n\r\nHTTP\/1\.1 408 /);
 });
 
+test("a client that waits for 100 behind a response's head is waited for as any other", async () => {
+  const told: string[] = [];
+  const wired = new Wired(
+    async (_scope, receive, send) => {
+      await send({ type: "http.response.start", status: 200, headers: [] });
+      await send({ type: "http.response.body", body: bytesOf("a"), more_body: true });
+      told.push((await receive()).type);
+      await send({ type: "http.response.body" });
+    },
+    { limits: { bodyTimeoutMs: 1000 } },
+  );
+  const client = wired.connect();
+  await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+  wired.pass(999);
+  await settle();
+  assert.deepEqual(told, []);
+  wired.pass(1);
+  await settle();
+  assert.deepEqual(told, ["http.disconnect"]);
+  assert.match(client.socket.text, /\r\n0\r\n\r\n$/);
+  assert.equal(client.socket.ending, "fin");
+});
+
 test("an application may think as long as it likes", async () => {
   const wired = new Wired(async () => new Promise<void>(() => {}), { limits: LIMITS });
   const client = wired.connect();

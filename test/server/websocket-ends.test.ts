@@ -218,6 +218,29 @@ test("websocket: a client that was not read is read to its end once it has been 
   }
 });
 
+test("websocket: a denial that fails in its middle leaves the answers before it whole", async () => {
+  const app: Application = async (scope, _receive, send) => {
+    if (scope.type === "http") {
+      await send({ type: "http.response.start", status: 200, headers: [["content-length", "5"]] });
+      await send({ type: "http.response.body", body: new TextEncoder().encode("first") });
+      return;
+    }
+    await send({ type: "websocket.http.response.start", status: 401, headers: [] });
+    await send({ type: "websocket.http.response.body", body: new TextEncoder().encode("denied"), more_body: true });
+    throw new Error("in its middle");
+  };
+  for (const canReset of [true, false]) {
+    const wired = new Wired(app, { canReset });
+    const client = wired.connect();
+    client.feed(`GET / HTTP/1.1\r\nHost: a\r\n\r\n${handshake("/")}`);
+    await settle();
+    assert.match(client.socket.text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nfirstHTTP\/1\.1 401 /);
+    assert.doesNotMatch(client.socket.text, /\r\n0\r\n/);
+    assert.equal(client.socket.ending, canReset ? "reset" : "fin");
+    assert.equal(wired.context.inFlight, 0);
+  }
+});
+
 test("websocket: handshakes count as requests, also those that are refused", async () => {
   const app: Application = async (_scope, _receive, send) => send({ type: "websocket.close" });
   const wired = new Wired(app);
