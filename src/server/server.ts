@@ -118,6 +118,8 @@ class Server implements ServerHandle {
   #emptied: (() => void) | undefined;
   /** The time to stop is up. */
   #overdue = false;
+  /** Since then each answer says that its connection ends. */
+  #leftAt = Number.POSITIVE_INFINITY;
 
   constructor(
     app: Application,
@@ -214,6 +216,7 @@ class Server implements ServerHandle {
   }
 
   leave(): void {
+    this.#leftAt = Math.min(this.#leftAt, this.#context.runtime.now());
     this.#context.leaving = true;
   }
 
@@ -263,10 +266,11 @@ class Server implements ServerHandle {
 
   async #stop(): Promise<void> {
     const context = this.#context;
-    const { options, logger } = context;
-    // Who has been told by answers before is not waited for again.
-    const idleStayMs = context.leaving ? 0 : Math.min(IDLE_STAY_MS, options.gracefulTimeoutMs / 2);
+    const { options, logger, runtime } = context;
     this.leave();
+    // Who has been told by answers before is not waited for again.
+    const toldMs = runtime.now() - this.#leftAt;
+    const idleStayMs = Math.min(IDLE_STAY_MS, options.gracefulTimeoutMs / 2) - toldMs;
     context.stopping = true;
     context.idleStays = true;
     this.#tick();
