@@ -10,8 +10,11 @@ export type LifespanMode = "auto" | "on" | "off";
 
 export type StartupOutcome =
   | { readonly kind: "complete" }
-  /** auto mode, and the application raised: it does not speak lifespan. */
-  | { readonly kind: "unsupported" }
+  /**
+   * auto mode, and the application returned or raised: it does not speak lifespan. `raised` is what it threw when it had been
+   * told of the startup, other than `send`'s refusal of the answer to a request: that may have been a failure.
+   */
+  | { readonly kind: "unsupported"; readonly raised?: { readonly error: unknown } }
   | { readonly kind: "failed"; readonly message: string; readonly error?: unknown };
 
 export type ShutdownOutcome =
@@ -33,6 +36,8 @@ export class Lifespan {
   #stopped = deferred<ShutdownOutcome>();
   #askShutdown = deferred<void>();
   #delivered = 0;
+  /** What `send` threw on an event of another protocol. */
+  #strange: Error | undefined;
 
   constructor(app: Application, mode: LifespanMode) {
     this.#app = app;
@@ -98,7 +103,9 @@ export class Lifespan {
       this.#phase = "ended";
       this.#stopped.resolve({ kind: "failed", message: event.message ?? "" });
     } else {
-      throw new Error(`${type} can't be sent during lifespan ${this.#phase}`);
+      const error = new Error(`${type} can't be sent during lifespan ${this.#phase}`);
+      if (!String(type).startsWith("lifespan.")) this.#strange = error;
+      throw error;
     }
   }
 
@@ -123,7 +130,11 @@ export class Lifespan {
     this.#phase = "ended";
     const message = messageOf(error);
     if (was === "startup") {
-      this.#started.resolve(this.#mode === "on" ? { kind: "failed", message, error } : { kind: "unsupported" });
+      if (this.#mode === "on") this.#started.resolve({ kind: "failed", message, error });
+      else {
+        const hasFailed = this.#delivered > 0 && (this.#strange === undefined || error !== this.#strange);
+        this.#started.resolve(hasFailed ? { kind: "unsupported", raised: { error } } : { kind: "unsupported" });
+      }
     } else if (was === "shutdown") this.#stopped.resolve({ kind: "failed", message, error });
     else {
       this.#askShutdown.resolve();

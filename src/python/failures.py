@@ -26,12 +26,12 @@ class Refused(RuntimeError):
     """Raised by `send` when the front could not put on the wire what was sent before."""
 
 
-def log_error(text, *values, exc_info=None):
+def log_error(text, *values, exc_info=None, level=logging.ERROR):
     """Raises nothing: an answer's end, or a thread's next request, may come behind it."""
     # `dictConfig` disables the loggers that were there before it, if nobody tells it not to.
     logger.disabled = False
     try:
-        logger.error(text, *values, exc_info=exc_info)
+        logger.log(level, text, *values, exc_info=exc_info)
     except Exception:
         # A filter or a handler of the application's.
         traceback.print_exc()

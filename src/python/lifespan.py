@@ -1,8 +1,15 @@
 """The lifespan protocol (ASGI lifespan specification 2.0): one task, as long as the worker."""
 
 import asyncio
+import logging
 
 from .failures import log_error, shown
+
+#: TypeScript applications are told the same (src/server/server.ts).
+NO_LIFESPAN = (
+    "The application raised in its lifespan's startup, and is served without a lifespan; with --lifespan on the server "
+    "would not start."
+)
 
 
 class StartupFailed(Exception):
@@ -22,6 +29,8 @@ class Lifespan:
         self._stopped = loop.create_future()
         self._ask_shutdown = asyncio.Event()
         self._received = 0
+        #: What `send` raised on an event of another protocol.
+        self._strange = None
         self._phase = "startup"
         self._task = None
 
@@ -79,7 +88,10 @@ class Lifespan:
             self._phase = "ended"
             self._settle(self._stopped, message.get("message", "") or "failed")
         else:
-            raise RuntimeError(f"{kind} can't be sent during lifespan {self._phase}")
+            error = RuntimeError(f"{kind} can't be sent during lifespan {self._phase}")
+            if not str(kind).startswith("lifespan."):
+                self._strange = error
+            raise error
 
     def _returned(self):
         phase = self._phase
@@ -102,7 +114,10 @@ class Lifespan:
                 failed.__cause__ = error
                 self._fail(failed)
             else:
-                # Raising is how an application says that it knows no lifespan.
+                # Raising is how an application says that it knows no lifespan: before it asks what there is to do, or
+                # with the answer to a request.
+                if self._received > 0 and error is not self._strange and isinstance(error, Exception):
+                    log_error(NO_LIFESPAN, exc_info=error, level=logging.WARNING)
                 self._settle(self._started, None)
         elif phase == "shutdown":
             log_error("Exception in lifespan shutdown", exc_info=error)

@@ -57,6 +57,11 @@ export interface ServerHandle {
   onRequest: (() => void) | undefined;
 }
 
+/** Python applications are told the same (src/python/lifespan.py). */
+const NO_LIFESPAN =
+  "The application raised in its lifespan's startup, and is served without a lifespan; with --lifespan on the server " +
+  "would not start.";
+
 /**
  * Runs lifespan startup, then listens.
  * @throws PlainError when startup fails or the address can't be had
@@ -74,6 +79,9 @@ export async function startServer(
   if (startup.kind === "failed") {
     const why = startup.message === "" ? "" : `: ${startup.message}`;
     throw new PlainError(`The application's startup failed${why}`, { cause: startup.error });
+  }
+  if (startup.kind === "unsupported" && startup.raised !== undefined) {
+    dependencies.logger.warning(`${NO_LIFESPAN}\n${traceOf(startup.raised.error)}`);
   }
   const server = new Server(app, options, dependencies, lifespan);
   try {

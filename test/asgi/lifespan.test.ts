@@ -1,8 +1,9 @@
 /** Lifespan in each mode: startup and shutdown that complete, fail, raise, return early or never answer. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Lifespan, type LifespanMode } from "../../src/asgi/lifespan.ts";
+import { Lifespan, type LifespanMode, type ShutdownOutcome, type StartupOutcome } from "../../src/asgi/lifespan.ts";
 import type { Application, Receive, Send, SendEvent } from "../../src/asgi/types.ts";
+import { messageOf } from "../../src/observe/error-text.ts";
 
 const APPS: Readonly<Record<string, (receive: Receive, send: Send) => Promise<void> | void>> = {
   async complete(receive, send) {
@@ -23,6 +24,22 @@ const APPS: Readonly<Record<string, (receive: Receive, send: Send) => Promise<vo
   },
   raisingAtOnce() {
     throw new Error("not for me");
+  },
+  async raisingAtStartup(receive) {
+    await receive();
+    throw new Error("no database");
+  },
+  async raisingNothing(receive) {
+    await receive();
+    throw undefined;
+  },
+  async answering(receive, send) {
+    await receive();
+    await send({ type: "http.response.start", status: 200 });
+  },
+  async answeringAmiss(receive, send) {
+    await receive();
+    await send({ type: "lifespan.shutdown.complete" });
   },
   async raisingWhatHasNoText() {
     throw Object.create(null);
@@ -60,6 +77,8 @@ const APPS: Readonly<Record<string, (receive: Receive, send: Send) => Promise<vo
 const OK = { kind: "complete" };
 const UNSUPPORTED = { kind: "unsupported" };
 const failed = (message: string) => ({ kind: "failed", message });
+const raised = (message: string) => ({ kind: "unsupported", message });
+const OF_REQUESTS = "http.response.start can't be sent during lifespan startup";
 const EARLY = failed("the application returned without completing lifespan startup");
 
 type Row = readonly [app: string, mode: LifespanMode, startup: object, shutdown: object];
@@ -73,6 +92,12 @@ const ROWS: readonly Row[] = [
   ["raising", "on", failed("not for me"), OK],
   ["raisingAtOnce", "auto", UNSUPPORTED, OK],
   ["raisingAtOnce", "on", failed("not for me"), OK],
+  ["raisingAtStartup", "auto", raised("no database"), OK],
+  ["raisingAtStartup", "on", failed("no database"), OK],
+  ["raisingNothing", "auto", raised("undefined"), OK],
+  ["answering", "auto", UNSUPPORTED, OK],
+  ["answering", "on", failed(OF_REQUESTS), OK],
+  ["answeringAmiss", "auto", raised("lifespan.shutdown.complete can't be sent during lifespan startup"), OK],
   ["raisingWhatHasNoText", "auto", UNSUPPORTED, OK],
   ["raisingWhatHasNoText", "on", failed("an error that can't be shown as text"), OK],
   ["returning", "auto", UNSUPPORTED, OK],
@@ -87,8 +112,11 @@ const ROWS: readonly Row[] = [
   ["raisingLater", "auto", OK, OK],
 ];
 
-const plain = ({ kind, message }: { kind: string; message?: string }) =>
-  message === undefined ? { kind } : { kind, message };
+const plain = (outcome: StartupOutcome | ShutdownOutcome) => {
+  const { kind } = outcome;
+  if (kind === "unsupported") return outcome.raised ? { kind, message: messageOf(outcome.raised.error) } : { kind };
+  return kind === "failed" ? { kind, message: outcome.message } : { kind };
+};
 
 for (const [name, mode, startup, shutdown] of ROWS) {
   test(`${name}, ${mode}`, async () => {

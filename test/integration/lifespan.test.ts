@@ -59,6 +59,11 @@ onEach((runtime) => {
         assert.equal(response.status, 200);
         if (name === "unaware") assert.equal(text(response), "state {}");
         await server.stop();
+        const told = server.stderr.match(
+          /WARNING: +The application raised in its lifespan's startup.*\n.*raised at startup/,
+        );
+        assert.equal(told !== null, name === "raising", server.stderr);
+        if (name !== "raising") assert.doesNotMatch(server.stderr, /WARNING/);
       });
     });
   }

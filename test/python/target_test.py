@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from support import lifespan, run, target
+from wsgi_support import Silence
 
 
 async def asgi_app(scope, receive, send):
@@ -198,6 +199,25 @@ class LifespanTest(unittest.TestCase):
         self.assertEqual(self.drive(app), ({}, None))
         with self.assertRaises(lifespan.StartupFailed):
             self.drive(app, "on")
+
+    def test_what_it_raises_behind_the_startup_is_told(self):
+        def app(what):
+            async def call(scope, receive, send):
+                if what == "before":
+                    raise ValueError(what)
+                await receive()
+                if what == "answers":
+                    await send({"type": "http.response.start", "status": 200})
+                if what == "answers amiss":
+                    await send({"type": "lifespan.shutdown.complete"})
+                raise ValueError(what)
+
+            return call
+
+        for what, told in (("startup", 1), ("before", 0), ("answers", 0), ("answers amiss", 1)):
+            with self.subTest(what), Silence() as log:
+                self.assertEqual(self.drive(app(what)), ({}, None))
+                self.assertEqual(log.lines, [lifespan.NO_LIFESPAN] * told)
 
     def test_failures(self):
         async def app(scope, receive, send):
