@@ -8,7 +8,7 @@ front's; what it refuses comes back as REFUSED and is raised by the next `send`.
 from marshal import loads
 from time import perf_counter
 
-from . import wire
+from . import unnamed, wire
 from .carried import Carried
 from .failures import ClientDisconnected, is_disconnect, log_error, shown
 
@@ -404,9 +404,13 @@ class HttpRequest(Carried):
         path = message["path"]
         if not isinstance(path, str) or not path.startswith("/"):
             raise RuntimeError("http.response.pathsend: path must be absolute.")
+        try:
+            name = path.encode()
+        except UnicodeEncodeError:
+            return await unnamed.send_file(path, self._send_body)
         self._credit = 0
         self._put_start(self._start, wire.MORE, b"")
-        self._put(wire.PATHSEND, LAST, path.encode("utf-8", "surrogateescape"))
+        self._put(wire.PATHSEND, LAST, name)
         self._state = TRAILERS if self._wants_trailers else COMPLETE
         self._wake_waiters()
         while self._credit == 0:

@@ -141,6 +141,20 @@ for (const name of ["app", "wsgi"]) {
   });
 }
 
+test("a file whose name is no UTF-8", { skip: missing() }, async () => {
+  const { address } = await site("contract:app");
+  const ask = (what: string) => fetch(`http://${address.host}:${address.port}/unnamed?${what}`);
+  for (const size of [0, 10, 100_000, 3 * MEGABYTE]) {
+    const response = await ask(`file=${size}`);
+    assert.deepEqual([response.status, (await response.arrayBuffer()).byteLength], [200, size]);
+  }
+  for (const what of ["pipe", "none"]) {
+    const response = await ask(what);
+    await response.text();
+    assert.equal(response.status, 500, what);
+  }
+});
+
 test("a file with trailers behind it", { skip: missing() }, async () => {
   const { address } = await site("contract:app");
   const client = await RawClient.connect(address);

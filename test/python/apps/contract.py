@@ -100,6 +100,20 @@ async def temporary(scope, receive, send):
         await send({"type": "http.response.trailers", "headers": [(b"x-sum", b"1")]})
 
 
+async def unnamed(scope, receive, send):
+    """A file of so many bytes, whose name is no UTF-8."""
+    with tempfile.TemporaryDirectory() as folder:
+        name = os.path.join(os.fsencode(folder), b"caf\xe9")
+        kind, _, size = scope["query_string"].partition(b"=")
+        if kind == b"pipe":
+            os.mkfifo(name)
+        elif kind == b"file":
+            with open(name, "wb") as file:
+                file.write(b"x" * int(size))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.pathsend", "path": os.fsdecode(name)})
+
+
 async def refused(scope, receive, send):
     """Sends what the front can't put on the wire; then what it can."""
     bad = [(b"x-bad", b"a\r\nb")]
@@ -148,6 +162,7 @@ ROUTES = {
     "/path": path,
     "/temporary": temporary,
     "/temporary/trailers": temporary,
+    "/unnamed": unnamed,
     "/refused": refused,
     "/seen": seen,
     "/die": die,
