@@ -67,8 +67,6 @@ interface Slot {
   current: Worker | undefined;
   replacement: Worker | undefined;
   reason: Reason | undefined;
-  /** The replacement that is starting is outdated already: replace once more when it serves. */
-  outdated: boolean;
   backoffMs: number;
   quickDeaths: number;
   cancelRetry: () => void;
@@ -87,7 +85,6 @@ export class Fleet {
   private address: SocketAddress | undefined;
   /** Slots that the rolling replacement has still to reach. */
   private rolling: Slot[] | undefined;
-  private rollAgain = false;
   /** The worker whose listener is to be closed before the roll goes on. */
   private rollAfter: number | undefined;
   private lastId = 0;
@@ -106,6 +103,8 @@ export class Fleet {
 
   /** Starts the first worker; the others follow when it serves. */
   start(): void {
+    // A signal may have come before.
+    if (this.phase !== "starting") return;
     if (this.slots.length === 0) this.addSlot();
     this.spawnCurrent(this.slots[0]);
   }
@@ -130,6 +129,8 @@ export class Fleet {
   retiring(id: number): void {
     const worker = this.advance(id, "retiring");
     if (worker === undefined || this.phase !== "running") return;
+    // A roll is replacing it already.
+    if (worker.slot.replacement !== undefined) return;
     this.logger.debug(`Worker ${worker.pid} has served its requests; starting its replacement.`);
     this.beginReplacement(worker.slot, "retire");
   }
@@ -151,20 +152,26 @@ export class Fleet {
     worker.cancelTimer();
     this.workers.delete(id);
     if (this.phase === "stopping") this.endWhenEmpty();
-    else if (!wasStopping) this.lost(worker, describeEnd(worker, code, signal));
-    else this.rollOn(id);
+    else {
+      if (!wasStopping) this.lost(worker, describeEnd(worker, code, signal));
+      this.rollOn(id);
+    }
   }
 
-  /** Replaces every worker, one by one; with --reload after a change. */
+  /**
+   * Replaces every worker, one by one; with --reload after a change. Who is still starting is replaced at once: the code
+   * is outdated, and may be why the start does not end.
+   */
   replaceAll(): void {
     if (this.phase === "waiting") {
       this.transition("change");
       this.start();
-    } else if (this.phase === "starting" || this.rolling !== undefined) {
-      this.rollAgain = true;
+    } else if (this.phase === "starting") {
+      for (const slot of this.slots) this.renew(slot);
     } else if (this.phase === "running") {
-      this.rolling = [...this.slots];
-      this.rollNext();
+      const next = [...this.slots.filter(({ reason }) => reason === "roll"), ...(this.rolling ?? [])];
+      this.rolling = [...next, ...this.slots.filter((slot) => !next.includes(slot))];
+      if (this.rollAfter === undefined) this.rollNext();
     }
   }
 
@@ -190,9 +197,11 @@ export class Fleet {
     slot.cancelRetry();
     for (const worker of [slot.current, slot.replacement])
       if (worker !== undefined) this.stopWorker(worker, { successor: undefined });
+    slot.current = undefined;
+    slot.replacement = undefined;
     this.logger.info(`Workers: ${this.slots.length}.`);
     // The roll waited for this slot.
-    if (this.rolling !== undefined && (slot.reason === "roll" || slot.outdated)) this.rollNext();
+    if (this.rolling !== undefined && slot.reason === "roll") this.rollNext();
   }
 
   /** Ends every worker at once. */
@@ -236,7 +245,6 @@ export class Fleet {
       current: undefined,
       replacement: undefined,
       reason: undefined,
-      outdated: false,
       backoffMs: FIRST_BACKOFF_MS,
       quickDeaths: 0,
       cancelRetry: NOTHING,
@@ -288,10 +296,6 @@ export class Fleet {
     this.address = address;
     while (this.slots.length < this.options.workers) this.spawnCurrent(this.addSlot());
     this.effects.serving(address);
-    if (this.rollAgain) {
-      this.rollAgain = false;
-      this.replaceAll();
-    }
   }
 
   private firstFailed(worker: Worker, end: string): void {
@@ -303,10 +307,7 @@ export class Fleet {
       return;
     }
     this.transition("firstFailed");
-    if (this.rollAgain) {
-      this.rollAgain = false;
-      this.replaceAll();
-    } else this.logger.info("Waiting for a file to change.");
+    this.logger.info("Waiting for a file to change.");
   }
 
   private endWhenEmpty(): void {
@@ -317,6 +318,8 @@ export class Fleet {
   private lost(worker: Worker, end: string): void {
     const { slot } = worker;
     if (slot.replacement === worker) this.replacementFailed(worker, end);
+    // It had failed when another one took its place.
+    else if (slot.current !== worker) return;
     else if (this.phase === "starting") this.firstFailed(worker, end);
     else {
       slot.current = undefined;
@@ -349,8 +352,16 @@ export class Fleet {
 
   private beginReplacement(slot: Slot, reason: Reason): void {
     slot.cancelRetry();
+    if (slot.replacement !== undefined) this.discard(slot.replacement);
     slot.reason = reason;
     slot.replacement = this.spawn(slot, slot.current !== undefined);
+  }
+
+  /** Ends a worker that has not served. */
+  private discard(worker: Worker): void {
+    this.stopWorker(worker, { successor: undefined });
+    // Before it hears of its end it could take the path from its successor.
+    if (this.options.single) this.effects.kill(worker.id);
   }
 
   /** How many listeners share the port at most; those that are stopping may have closed theirs. */
@@ -366,11 +377,8 @@ export class Fleet {
     slot.replacement = undefined;
     slot.reason = undefined;
     if (old !== undefined) this.stopWorker(old, { successor: this.listeners() - 1 });
-    if (slot.outdated) {
-      slot.outdated = false;
-      this.beginReplacement(slot, "roll");
-    } else if (!wasRoll) return;
-    else if (old === undefined) this.rollNext();
+    if (!wasRoll) return;
+    if (old === undefined) this.rollNext();
     else this.rollAfter = old.id;
   }
 
@@ -390,39 +398,31 @@ export class Fleet {
     const what = worker.failure?.message ?? `The new process ${end} before it served.`;
     if (serving) this.logger.error(`${what}\nThe old process goes on serving.`);
     else this.died(worker, end);
-    if (slot.outdated) {
-      slot.outdated = false;
-      slot.cancelRetry();
-      this.beginReplacement(slot, "roll");
-    } else if (wasRoll) this.endRoll();
-    else if (serving) {
+    // The other workers keep the old code.
+    if (wasRoll) this.rolling = undefined;
+    // It has reached its limit, and a roll that fails doesn't change that.
+    if (slot.current?.state === "retiring") {
       slot.cancelRetry = this.effects.after(this.nextBackoff(slot), () => this.beginReplacement(slot, "retire"));
     }
   }
 
   private rollNext(): void {
     const slot = this.rolling?.shift();
-    if (slot === undefined) this.endRoll();
+    // The roll is through.
+    if (slot === undefined) this.rolling = undefined;
     else if (!this.slots.includes(slot)) this.rollNext();
-    else if (slot.replacement !== undefined) slot.outdated = true;
-    else if (slot.current === undefined || slot.current.state === "starting") this.renew(slot);
-    else this.beginReplacement(slot, "roll");
+    else if (slot.replacement !== undefined) this.beginReplacement(slot, "roll");
+    else if (slot.current === undefined || slot.current.state === "starting") {
+      this.renew(slot);
+      this.rollNext();
+    } else this.beginReplacement(slot, "roll");
   }
 
   /** A slot whose worker does not serve yet, or has died: nothing is lost when the new one starts in its place. */
   private renew(slot: Slot): void {
-    if (slot.current !== undefined) this.stopWorker(slot.current, { successor: undefined });
+    if (slot.current !== undefined) this.discard(slot.current);
     slot.backoffMs = FIRST_BACKOFF_MS;
     this.spawnCurrent(slot);
-    this.rollNext();
-  }
-
-  /** The roll is through, or its first failure ended it: the other workers keep the old code. */
-  private endRoll(): void {
-    this.rolling = undefined;
-    if (!this.rollAgain) return;
-    this.rollAgain = false;
-    this.replaceAll();
   }
 }
 

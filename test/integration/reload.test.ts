@@ -54,6 +54,25 @@ for (const runtime of RUNTIMES) {
     });
   });
 
+  const hanging = new Site();
+  test(`${runtime}: a start that does not end is begun anew at the next change`, async () => {
+    const endless = "console.log('waits'); await new Promise(() => {});";
+    hanging.write("app.ts", endless);
+    await reloading(runtime, hanging, [], async (server) => {
+      await server.sees(/waits/);
+      hanging.write("app.ts", appText("v1"));
+      await server.listening();
+      const { pid } = await whoAnswers(server);
+      hanging.write("app.ts", endless);
+      await server.sees(/waits[\s\S]*waits/);
+      assert.equal((await whoAnswers(server)).version, "v1");
+      hanging.write("app.ts", appText("v2"));
+      await answers(server, "v2");
+      await gone(pid, "the process with the old code");
+      await server.stop();
+    });
+  });
+
   const patterns = new Site();
   test(`${runtime}: what is watched follows the patterns, and the environment file counts`, async () => {
     patterns.write("app.ts", appText("v1"));

@@ -12,8 +12,8 @@ const site = new Site();
 const APP = site.write("app.ts", appText("v1"));
 /** Longer than repeats of a signal count as one. */
 const SECOND_SIGNAL_MS = 400;
-/** A roll is well under way, or through, by then; the next one queues either way. */
-const BETWEEN_ROLLS_MS = 500;
+/** The first new worker is starting, or serves, by then; the roll begins anew either way. */
+const BETWEEN_SIGNALS_MS = 100;
 const CLIENTS = 8;
 
 /** Asks until `count` different processes have answered; their ids. */
@@ -223,13 +223,16 @@ setTimeout(() => { if (existsSync(${JSON.stringify(flag)})) process.exit(9); }, 
   test(`${runtime}: SIGHUP under load drops no request`, () =>
     withWorkers(runtime, APP, ["--workers", "2"], async (server) => {
       await processes(server, 2);
-      const loaded = load(server, 6);
-      for (let roll = 0; roll < 2; roll++) {
-        server.signal("SIGHUP");
-        await until(() => occurrences(server, /SIGHUP: replacing/) > roll, "the signal has arrived");
-        await pause(BETWEEN_ROLLS_MS);
+      for (let signals = 0; signals < 4; ) {
+        const loaded = load(server, 4);
+        for (const last of [signals + 1, signals + 2]) {
+          server.signal("SIGHUP");
+          await until(() => occurrences(server, /SIGHUP: replacing/) >= last, "the signal has arrived");
+          await pause(BETWEEN_SIGNALS_MS);
+          signals = last;
+        }
+        assert.deepEqual(await loaded, { failures: 0 });
       }
-      assert.deepEqual(await loaded, { failures: 0 });
       await server.stop();
     }));
 

@@ -114,14 +114,35 @@ test("new code that fails to load ends the roll with one error, and the old goes
   assert.deepEqual(world.look(), ["spawn 5 over :4711"]);
 });
 
-test("changes during a roll queue one more roll, not several", () => {
+test("a change during a roll replaces the worker that is starting, and begins the roll anew", () => {
+  const world = World.serving({ workers: 2 });
+  world.fleet.replaceAll();
+  world.ready(3);
+  world.fleet.closed(1);
+  assert.deepEqual(world.look(), ["spawn 3 over :4711", "hand over 1 to 2", "spawn 4 over :4711"]);
+  // Its start may never end.
+  world.fleet.replaceAll();
+  assert.deepEqual(world.look(), ["hand over 4", "spawn 5 over :4711"]);
+  world.ready(4);
+  world.exit(4);
+  assert.deepEqual(world.look(), []);
+  world.ready(5);
+  world.fleet.closed(2);
+  assert.deepEqual(world.look(), ["hand over 2 to 2", "spawn 6 over :4711"]);
+  world.ready(6);
+  world.fleet.closed(3);
+  assert.deepEqual(world.look(), ["hand over 3 to 2"]);
+  world.fleet.replaceAll();
+  assert.deepEqual(world.look(), ["spawn 7 over :4711"]);
+});
+
+test("changes while an old worker leaves the address wait for that, and are one more roll", () => {
   const world = World.serving();
   world.fleet.replaceAll();
-  world.fleet.replaceAll();
-  world.fleet.replaceAll();
-  assert.deepEqual(world.look(), ["spawn 2 over :4711"]);
   world.ready(2);
-  assert.deepEqual(world.look(), ["hand over 1 to 1"]);
+  world.fleet.replaceAll();
+  world.fleet.replaceAll();
+  assert.deepEqual(world.look(), ["spawn 2 over :4711", "hand over 1 to 1"]);
   world.fleet.closed(1);
   assert.deepEqual(world.look(), ["spawn 3 over :4711"]);
   world.ready(3);
@@ -129,20 +150,69 @@ test("changes during a roll queue one more roll, not several", () => {
   assert.deepEqual(world.look(), ["hand over 2 to 1"]);
 });
 
+test("what is outdated while it fails is no failure of what took its place", () => {
+  const world = World.serving();
+  world.fleet.replaceAll();
+  world.fleet.failed(2, "No database.", 1);
+  world.fleet.replaceAll();
+  world.exit(2, 1);
+  world.ready(3);
+  assert.deepEqual(world.look(), ["spawn 2 over :4711", "spawn 3 over :4711", "hand over 1 to 1"]);
+  assert.deepEqual(world.log, []);
+});
+
+test("a worker that fails, and is replaced before its end, does not hold the roll up", () => {
+  const world = World.serving({ workers: 2 });
+  world.exit(1, 1);
+  world.pass(FIRST_BACKOFF_MS);
+  world.fleet.failed(3, "No database.", 1);
+  world.fleet.replaceAll();
+  world.ready(4);
+  assert.deepEqual(world.look(), ["spawn 3 :4711", "spawn 4 over :4711"]);
+  world.exit(3, 1);
+  assert.deepEqual(world.look(), ["spawn 5 over :4711"]);
+});
+
+test("on a Unix socket a worker that is starting is killed for its successor: it could take the path from it", () => {
+  const world = World.serving({ single: true });
+  world.fleet.replaceAll();
+  world.fleet.replaceAll();
+  assert.deepEqual(world.look(), ["spawn 2 over :4711", "hand over 2", "kill 2", "spawn 3 over :4711"]);
+});
+
 test("a roll that meets a replacement under way replaces that one too", () => {
   const world = World.serving({ workers: 2 });
   world.fleet.retiring(1);
   world.fleet.replaceAll();
-  assert.deepEqual(world.look(), ["spawn 3 over :4711"]);
-  world.ready(3);
-  assert.deepEqual(world.look(), ["hand over 1 to 2", "spawn 4 over :4711"]);
+  assert.deepEqual(world.look(), ["spawn 3 over :4711", "hand over 3", "spawn 4 over :4711"]);
+  world.exit(3);
   world.ready(4);
   world.fleet.closed(1);
-  assert.deepEqual(world.look(), ["hand over 3 to 3"]);
-  world.fleet.closed(3);
-  assert.deepEqual(world.look(), ["spawn 5 over :4711"]);
+  assert.deepEqual(world.look(), ["hand over 1 to 2", "spawn 5 over :4711"]);
   world.ready(5);
   assert.deepEqual(world.look(), ["hand over 2 to 2"]);
+});
+
+test("a worker that reaches its limit while a roll replaces it is replaced once", () => {
+  const world = World.serving({ workers: 2 });
+  world.fleet.replaceAll();
+  world.fleet.retiring(1);
+  assert.deepEqual(world.look(), ["spawn 3 over :4711"]);
+  world.ready(3);
+  world.fleet.closed(1);
+  assert.deepEqual(world.look(), ["hand over 1 to 2", "spawn 4 over :4711"]);
+});
+
+test("a worker that has reached its limit is replaced though a roll has failed meanwhile", () => {
+  const world = World.serving();
+  world.fleet.retiring(1);
+  world.fleet.replaceAll();
+  world.fail(3, "Syntax error.");
+  assert.deepEqual(world.look(), ["spawn 2 over :4711", "hand over 2", "spawn 3 over :4711"]);
+  world.pass(FIRST_BACKOFF_MS);
+  assert.deepEqual(world.look(), ["spawn 4 over :4711"]);
+  world.ready(4);
+  assert.deepEqual(world.look(), ["hand over 1 to 1"]);
 });
 
 test("a roll starts dead workers at once", () => {
@@ -168,4 +238,16 @@ test("a removed worker that the roll waited for does not hold it up", () => {
   assert.deepEqual(world.look(), ["hand over 2", "hand over 4"]);
   world.fleet.replaceAll();
   assert.deepEqual(world.look(), ["spawn 5 over :4711"]);
+});
+
+test("a worker that is removed while it fails is not started again", () => {
+  const world = World.serving({ workers: 2 });
+  world.exit(2, 1);
+  world.pass(FIRST_BACKOFF_MS);
+  world.fleet.failed(3, "No database.", 1);
+  world.look();
+  world.fleet.shrink();
+  world.exit(3, 1);
+  world.pass(LONGEST_BACKOFF_MS);
+  assert.deepEqual(world.look(), []);
 });

@@ -48,17 +48,30 @@ test("with --reload the first failure waits for a change", () => {
   assert.deepEqual(world.look(), ["serving :4711"]);
 });
 
-test("a change during the first start is not forgotten", () => {
-  const failing = new World({ waitsForChange: true });
-  failing.fleet.start();
-  failing.fleet.replaceAll();
-  failing.fail(1);
-  assert.deepEqual(failing.look(), ["spawn 1", "spawn 2"]);
-  const serving = new World({ waitsForChange: true });
-  serving.fleet.start();
-  serving.fleet.replaceAll();
-  serving.ready(1);
-  assert.deepEqual(serving.look(), ["spawn 1", "serving :4711", "spawn 2 over :4711"]);
+test("a change during the first start begins it anew: it may never end", () => {
+  for (const end of ["exit", "fail", "ready"] as const) {
+    const world = new World({ waitsForChange: true, workers: 2 });
+    world.fleet.start();
+    world.fleet.replaceAll();
+    assert.deepEqual(world.look(), ["spawn 1", "hand over 1", "spawn 2"]);
+    world[end](1);
+    assert.deepEqual(world.look(), []);
+    world.ready(2);
+    assert.deepEqual(world.look(), ["spawn 3 :4711", "serving :4711"]);
+    assert.deepEqual(world.log, []);
+  }
+});
+
+test("a change or a signal before the first start", () => {
+  const changed = new World({ waitsForChange: true });
+  changed.fleet.replaceAll();
+  changed.fleet.start();
+  assert.deepEqual(changed.look(), ["spawn 1"]);
+  const stopped = new World({ waitsForChange: true });
+  stopped.fleet.stop();
+  stopped.fleet.start();
+  assert.deepEqual(stopped.look(), []);
+  assert.equal(stopped.exitCode, 0);
 });
 
 test("a worker that dies is replaced after the first backoff", () => {
