@@ -1,4 +1,5 @@
 /** Received bytes that wait behind the current request, in order. */
+import { cutTaken } from "../channel/queue.ts";
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -57,6 +58,10 @@ export class HeldInput {
     this.heads -= this.#headsOf[this.#first];
     this.#chunks[this.#first++] = NO_BYTES;
     if (this.empty) this.#gather = null;
+    // Of a client that is always a little ahead it is never empty.
+    const taken = this.#first;
+    this.#first = cutTaken(this.#chunks, taken);
+    cutTaken(this.#headsOf, taken);
     return chunk;
   }
 

@@ -59,3 +59,17 @@ test("taking and adding may alternate", () => {
   got += drained(held).text;
   assert.equal(got, Array.from({ length: 50 }, (_, i) => `<${i}>`).join(""));
 });
+
+test("a client that is always a little ahead leaves nothing behind", () => {
+  const held = new HeldInput();
+  const chunk = new Uint8Array(1024).fill(0x41);
+  held.add(chunk, chunk.length, true);
+  const before = process.memoryUsage.rss();
+  for (let i = 0; i < 3_000_000; i++) {
+    held.add(chunk, chunk.length, true);
+    held.shift();
+  }
+  const grownMb = (process.memoryUsage.rss() - before) / (1 << 20);
+  assert.ok(grownMb < 30, `${grownMb} MB more`);
+  assert.equal(held.bytes, chunk.length);
+});
