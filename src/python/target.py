@@ -6,6 +6,7 @@ import inspect
 import os
 import sys
 import traceback
+import types
 
 #: Taken when a target names no attribute, in this order.
 DEFAULT_ATTRIBUTES = ("app", "application")
@@ -71,6 +72,31 @@ def _import(name):
         raise TargetError(f"The application's module {name} failed to import.", own_trace(error)) from None
 
 
+def _check_found(name, folder):
+    """Tells why a file of the user's is not what Python finds by its name. Raises TargetError."""
+    path = os.path.join(folder, *name.split("."))
+    files = [file for file in (path + ".py", os.path.join(path, "__init__.py")) if os.path.isfile(file)]
+    dotted = os.path.join(folder, f"{name}.py")
+    if not files and os.path.isfile(dotted):
+        raise TargetError(
+            f"{dotted} can't be imported, since Python takes a dot for a folder; rename it, as to "
+            f"{name.replace('.', '_')}.py."
+        )
+    first = name.partition(".")[0]
+    module = sys.modules.get(first)
+    if not files or not isinstance(module, types.ModuleType):
+        return
+    # What is built in, or has been loaded already, comes before what is in the folder.
+    known = vars(module)
+    places = list(known.get("__path__") or filter(None, [known.get("__file__")]))
+    found = any(os.path.realpath(os.path.dirname(place)) == os.path.realpath(folder) for place in places)
+    if not found and (places or first in sys.builtin_module_names):
+        raise TargetError(
+            f"{files[0]} can't be imported as {name}, since Python has another module {first} "
+            f"({places[0] if places else 'built in'}); give yours another name."
+        )
+
+
 def _split(target):
     """(module, attribute or None, called)"""
     module, colon, attribute = target.partition(":")
@@ -126,11 +152,17 @@ def _default(module):
 def load(target, app_dir, factory):
     """The application's object and what it is called in messages."""
     try:
-        sys.path.insert(0, os.path.abspath(app_dir or os.getcwd()))
+        folder = os.path.abspath(app_dir or os.getcwd())
     except FileNotFoundError:
         raise TargetError("The working directory has been removed; start the server in one that exists.") from None
+    sys.path.insert(0, folder)
     name, path, called = _split(target)
-    module = _import(name)
+    try:
+        module = _import(name)
+    except TargetError:
+        _check_found(name, folder)
+        raise
+    _check_found(name, folder)
     if path is None:
         app, shown = _default(module)
     else:

@@ -151,6 +151,45 @@ class Load(unittest.TestCase):
                 self.assertIn(part, error.sentence)
                 self.assertEqual(error.trace, "")
 
+    def test_a_file_that_its_name_does_not_find(self):
+        text = "def app(scope): pass\n"
+        files = {"site": text, "time": text, "json__own": text, "t11": text}
+        there = sys.modules["site"].__file__
+        for file in ("t11.test.py", "t12.v2.py"):
+            Path(self.folder.name, file).write_text(text)
+        for wanted, part in (
+            (
+                "site:app",
+                f"site.py can't be imported as site, since Python has another module site ({there});",
+            ),
+            ("time", "since Python has another module time (built in); give yours another name."),
+            ("json.own:app", "own.py can't be imported as json.own, since Python has another module json ("),
+            (
+                "t11.test:app",
+                "t11.test.py can't be imported, since Python takes a dot for a folder; rename it, as to t11_t",
+            ),
+            ("t12.v2:app", "t12.v2.py can't be imported, since"),
+        ):
+            with self.subTest(wanted):
+                self.assertIn(part, self.fails(wanted, **files).sentence)
+
+    def test_a_file_that_is_found_elsewhere_is_served(self):
+        text = "def app(scope): pass\n"
+        with TemporaryDirectory() as elsewhere:
+            Path(elsewhere, "real.py").write_text(text)
+            Path(self.folder.name, "t13.py").symlink_to(Path(elsewhere, "real.py"))
+            Path(elsewhere, "package").mkdir()
+            Path(elsewhere, "package", "main.py").write_text(text)
+            Path(self.folder.name, "t14").symlink_to(Path(elsewhere, "package"))
+            replaced = "import sys, types\nnew = %s\nnew.app = lambda scope: 0\nsys.modules[__name__] = new\n"
+            files = {
+                "t15": replaced % "types.SimpleNamespace(__name__='t15')",
+                "t16": replaced % "types.ModuleType('t16')",
+            }
+            for wanted in ("t13:app", "t14.main:app", "t15:app", "t16:app"):
+                with self.subTest(wanted):
+                    self.load(wanted, **files)
+
     def test_the_application_s_own_traceback(self):
         error = self.fails("t5:app", t5="def f():\n    1 / 0\n\nf()\n")
         self.assertIn("failed to import", error.sentence)
