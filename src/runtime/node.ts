@@ -72,7 +72,11 @@ function ignore(): void {}
 function cwd(): string {
   try {
     return process.cwd();
-  } catch {
+  } catch (error) {
+    // Deno's name for it.
+    if (error instanceof Error && error.name === "InvalidData") {
+      throw new PlainError("The working directory's name is not UTF-8; start the server in one whose name is.");
+    }
     throw new PlainError("The working directory has been removed; start the server in one that exists.");
   }
 }

@@ -206,7 +206,7 @@ export interface Runtime {
   fileExists(path: string): boolean;
   /** Resolves a path against the working directory. */
   resolvePath(...parts: string[]): string;
-  /** @throws PlainError when the working directory has been removed. */
+  /** @throws PlainError when the working directory has been removed, or, on Deno, has a name that is not UTF-8. */
   cwd(): string;
   env(): Record<string, string | undefined>;
   arguments(): string[];

@@ -232,6 +232,22 @@ except target.TargetError as error: print(error.sentence)`;
   assert.equal(await output(PYTHON, ["-c", python]), `${sentence}\n`);
 });
 
+// Bun reads some other name.
+test("a working directory whose name is not UTF-8 is one sentence on Deno", async () => {
+  const sentence = "The working directory's name is not UTF-8; start the server in one whose name is.";
+  const deno = serveCommand("deno").map((word) => `'${word}'`);
+  for (const app of ["app.ts", "tint:app"]) {
+    const folder = `"$(printf '${site.path("caf")}\\351')"`;
+    const program = new Program([
+      "sh",
+      "-c",
+      `mkdir -p ${folder} && cd ${folder} && ${deno.join(" ")} '${app}' --port 0`,
+    ]);
+    assert.equal(await program.exit(), 1);
+    assert.equal(program.stderr, `Error: ${sentence}\n`, app);
+  }
+});
+
 test("what is set for whoever runs these tests is no option of what they start, and no warning in it", async () => {
   const strange = "RINGCORN_POTR";
   process.env[strange] = "1";
