@@ -16,6 +16,7 @@ import { type Pipe, parentLink } from "./children.ts";
 import { isolate } from "./isolate.ts";
 import { listenError, numericHost } from "./listen-errors.ts";
 import { nodeRuntime } from "./node.ts";
+import { sharedOptions } from "./self-command.ts";
 import { defer } from "./turn.ts";
 import type { Listener, ListenOptions, Runtime, Socket, SocketHandler } from "./types.ts";
 import { claimUnixPath, type OwnedPath, publishUnixPath } from "./unix-path.ts";
@@ -25,6 +26,9 @@ const BUN_BACKLOG = 512;
 const SOMAXCONN_FILE = "/proc/sys/net/core/somaxconn";
 /** Where the files of a compiled executable seem to be. */
 const COMPILED_ROOT = "/$bunfs/";
+
+/** Only what the server's own options name is read or fetched. */
+const OWN_OPTIONS = ["--no-env-file", "--no-install"];
 
 type Data = BunConnection | undefined;
 
@@ -181,7 +185,7 @@ export const bunRuntime: Runtime = {
   selfCommand: () =>
     bun.main.startsWith(COMPILED_ROOT)
       ? [process.execPath]
-      : [process.execPath, "--no-env-file", "--no-install", bun.main],
+      : [process.execPath, ...OWN_OPTIONS, ...sharedOptions(process.execArgv, OWN_OPTIONS), bun.main],
   provideModule: (name, exports) => {
     const load = () => ({ exports: { ...exports }, loader: "object" as const });
     bun.plugin({ name, setup: (builder) => builder.module(name, load) });

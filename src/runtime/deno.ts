@@ -10,6 +10,7 @@ import { isolate } from "./isolate.ts";
 import { listenError, numericHost } from "./listen-errors.ts";
 import { nodeRuntime } from "./node.ts";
 import { flushOutput } from "./output.ts";
+import { ownWords, sharedOptions } from "./self-command.ts";
 import { defer } from "./turn.ts";
 import {
   type Listener,
@@ -28,6 +29,8 @@ const UNIX_BACKLOG = 1024;
 const ACCEPT_BACKOFF_MS = 100;
 /** Shown by `Deno` only under --unstable-net; without it, asking for `reusePort` ends the process. */
 const UNSTABLE_NET_MARK = "listenDatagram";
+
+const SHARES_PORTS = "--unstable-net";
 
 /** What `accept`, or the first call on its connection, says of a peer that is gone. */
 const GONE_CODES: ReadonlySet<string> = new Set(["ENOTCONN", "ECONNABORTED", "ECONNRESET"]);
@@ -174,6 +177,14 @@ function collectGarbage(): void {
   collect({ type: "minor" });
 }
 
+/** As this process was started, and with what sharing a port needs. */
+function selfWords(): string[] | undefined {
+  const words = ownWords(deno.args);
+  if (words === undefined) return undefined;
+  const options = words[0] === "run" ? words.slice(1) : words;
+  return ["run", SHARES_PORTS, ...sharedOptions(options, [SHARES_PORTS])];
+}
+
 export const denoRuntime: Runtime = {
   ...nodeRuntime,
   name: "deno",
@@ -188,7 +199,7 @@ export const denoRuntime: Runtime = {
   selfCommand: () =>
     deno.build.standalone
       ? [deno.execPath()]
-      : [deno.execPath(), "run", "-A", "--unstable-net", fileURLToPath(deno.mainModule)],
+      : [deno.execPath(), ...(selfWords() ?? ["run", "-A", SHARES_PORTS, fileURLToPath(deno.mainModule)])],
   // Deno resolves bare names by its configuration alone: an import map, or the packages of a package.json.
   provideModule: () => false,
   arguments: () => [...deno.args],

@@ -1,7 +1,7 @@
 /** Children, the message pipe, signals and output, each in processes of their own. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -260,6 +260,21 @@ test("selfCommand starts the same program again", () => {
   const [again, ...rest] = first.command as string[];
   const second = JSON.parse(spawnSync(again!, [...rest, "x"], { encoding: "utf8" }).stdout);
   assert.deepEqual(second, { command: first.command, arguments: ["x"] });
+});
+
+test("selfCommand passes on how modules are found, and no debugger", { skip: process.platform !== "linux" }, () => {
+  const directory = temporaryDirectory();
+  const extra = join(directory.path, "extra.json");
+  writeFileSync(extra, "{}");
+  const shared = [runtime.name === "bun" ? "--preload" : "--import-map", extra];
+  const [file, args] = command("self");
+  const options = [...args.slice(0, -1), "--inspect=127.0.0.1:0", ...shared];
+  const { stdout } = spawnSync(file, [...options, program("self"), "--import-map", ""], { encoding: "utf8" });
+  const told = JSON.parse(stdout);
+  assert.deepEqual(told.arguments, ["--import-map", ""]);
+  assert.deepEqual(told.command.slice(-3), [...shared, program("self")]);
+  assert.ok(!told.command.some((word: string) => word.startsWith("--inspect")));
+  directory.remove();
 });
 
 test("a compiled executable starts itself again", { skip: runtime.name !== "bun" }, () => {
