@@ -136,7 +136,7 @@ class Contract:
                         task.cancel()
 
         cancelled = set()
-        with mock.patch.object(failures.logger, "error") as log:
+        with mock.patch.object(failures.logger, "log") as log:
             self.use(use)
         self.assertEqual(log.call_count, len(cancelled))
         self.assertEqual(self.started, [path for number in range(CROWD) if (path := f"/{number}") not in cancelled])
