@@ -136,10 +136,11 @@ export class Lifespan {
         this.#started.resolve(hasFailed ? { kind: "unsupported", raised: { error } } : { kind: "unsupported" });
       }
     } else if (was === "shutdown") this.#stopped.resolve({ kind: "failed", message, error });
-    else {
+    else if (was === "running") {
       this.#askShutdown.resolve();
       this.onRaised?.(error);
     }
+    // Else it has said how it ended.
   }
 }
 

@@ -83,14 +83,25 @@ export async function startServer(
   if (startup.kind === "unsupported" && startup.raised !== undefined) {
     dependencies.logger.warning(`${NO_LIFESPAN}\n${traceOf(startup.raised.error)}`);
   }
-  const server = new Server(app, options, dependencies, lifespan);
   try {
+    const server = new Server(app, options, dependencies, lifespan);
     await server.listen();
+    return server;
   } catch (error) {
-    await server.shutdownLifespan();
+    await shutDown(lifespan, options, dependencies.logger);
     throw error;
   }
-  return server;
+}
+
+async function shutDown(lifespan: Lifespan, { gracefulTimeoutMs }: ServerOptions, logger: Logger): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => resolve("late"), gracefulTimeoutMs);
+  });
+  const outcome = await Promise.race([lifespan.shutdown(), late]);
+  clearTimeout(timer);
+  if (outcome === "late") logger.error("the application's shutdown did not end in time");
+  else if (outcome.kind === "failed") logger.error(`the application's shutdown failed: ${outcome.message}`);
 }
 
 /**
@@ -307,7 +318,7 @@ class Server implements ServerHandle {
     clearTimeout(waiting);
     clearTimeout(notice);
     clearTimeout(deadline);
-    await this.shutdownLifespan();
+    await shutDown(this.#lifespan, options, logger);
     this.#end();
   }
 
@@ -323,18 +334,6 @@ class Server implements ServerHandle {
     return new Promise((resolve) => {
       this.#emptied = resolve;
     });
-  }
-
-  async shutdownLifespan(): Promise<void> {
-    const { options, logger } = this.#context;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<"late">((resolve) => {
-      timer = setTimeout(() => resolve("late"), options.gracefulTimeoutMs);
-    });
-    const outcome = await Promise.race([this.#lifespan.shutdown(), late]);
-    clearTimeout(timer);
-    if (outcome === "late") logger.error("the application's shutdown did not end in time");
-    else if (outcome.kind === "failed") logger.error(`the application's shutdown failed: ${outcome.message}`);
   }
 
   #end(): void {

@@ -185,3 +185,26 @@ test("events out of order are refused; not awaiting them does not end the proces
   assert.deepEqual(await lifespan.shutdown(), OK);
   assert.equal(refused.length, 3);
 });
+
+test("what is thrown behind the application's own word of its end is no news", async () => {
+  for (const [last, ends] of [
+    ["lifespan.startup.failed", failed("no database")],
+    ["lifespan.shutdown.failed", failed("no database")],
+    ["lifespan.shutdown.complete", OK],
+  ] as const) {
+    const lifespan = new Lifespan(async (_scope, receive, send) => {
+      await receive();
+      if (last !== "lifespan.startup.failed") {
+        await send({ type: "lifespan.startup.complete" });
+        await receive();
+      }
+      await send({ type: last, message: "no database" });
+      throw new Error("no database");
+    }, "auto");
+    lifespan.onRaised = () => assert.fail("told twice");
+    const startup = await lifespan.startup();
+    const shutdown = await lifespan.shutdown();
+    assert.deepEqual(plain(last === "lifespan.startup.failed" ? startup : shutdown), ends);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+});

@@ -195,6 +195,15 @@ test("serve: a startup that fails, an address in use and a field that can't be s
   });
 });
 
+test("serve: who has been started is shut down when the server can't be made", async () => {
+  const wrong: ServeOptions[] = [{ headers: [["x-mark", "a\nb"]] }, { forwardedAllowIps: ["10.0.0.0/99"] }];
+  for (const options of wrong) {
+    const notes: string[] = [];
+    await assert.rejects(serve(echo(notes), { ...QUIET, ...options }), PlainError);
+    assert.deepEqual(notes, ["lifespan", "shutdown"]);
+  }
+});
+
 test("serve: a number out of its range is one sentence", async () => {
   for (const [options, message] of [
     [
