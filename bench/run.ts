@@ -15,7 +15,7 @@ import { runIdleSuite } from "./load/idle.ts";
 import { describeMachine } from "./load/machine.ts";
 import { MICRO_FILES, runMicroFile } from "./load/micro.ts";
 import { plannedText } from "./load/planned.ts";
-import { programs, ROOT } from "./load/programs.ts";
+import { programs, ROOT, shown } from "./load/programs.ts";
 import { newPlan, type Planned } from "./load/progress.ts";
 import { treeRevision } from "./load/revision.ts";
 import { ROW_SERVERS, serversOf } from "./load/row-groups.ts";
@@ -199,7 +199,7 @@ function newContext(choices: Choices, signal: AbortSignal, earlier: BenchResult 
   const result: BenchResult = earlier ?? {
     version: 1,
     startedAt: new Date().toISOString(),
-    command: ["npm run bench", ...(argv.length > 2 ? ["--", ...argv.slice(2)] : [])].join(" "),
+    command: shown(["npm run bench", ...(argv.length > 2 ? ["--", ...argv.slice(2)] : [])].join(" ")),
     args: argv.slice(2),
     machine,
     settings,

@@ -89,7 +89,11 @@ function roundsOf(result: BenchResult, rows: readonly string[]): string {
   );
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   const rounds = least === most ? roundsText(least) : `${least} to ${roundsText(most)}`;
-  return `Requests or messages a second and latencies are medians of ${rounds}; the fastest peer is the one with the highest median, and a ratio above 1 says that Ringcorn was faster.`;
+  const hints =
+    least < 3
+      ? " How much they vary is not known: they are hints, and the fastest of several is often the luckiest."
+      : "";
+  return `Requests or messages a second and latencies are medians of ${rounds}; the fastest peer is the one with the highest median, and a ratio above 1 says that Ringcorn was faster.${hints}`;
 }
 
 /** Throughput and latency of every row, idle connections, curves, goals, and what was missing. */
@@ -103,6 +107,8 @@ export function renderSummary(result: BenchResult): string {
     ...goalsSection(result).map((part) => part.replace(/^###/, "##")),
   ];
   return [
+    "# A whole run of the suite",
+    "[Benchmarks](benchmarks.md) says what the rows ask, how the servers are started and what is fair about it; [performance](performance.md), where the time goes.",
     machineLine(result),
     `By \`${result.command}\`.`,
     ...(rows.length === 0 ? [] : [roundsOf(result, rows)]),

@@ -3,16 +3,21 @@
  */
 import { execFileSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { PlainError } from "../../src/runtime/types.ts";
+import { cacheDirectory } from "./cache.ts";
 
 /** The project's root directory, with a slash at its end. */
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** A command as results show it: what lies in the tree is named from there, wherever that lies. */
+/** A command as results show it: what lies in the tree, the cache or the temporary folder is named from there, wherever that lies. */
 export function shown(command: string): string {
-  return command.replaceAll(ROOT, "$TREE/");
+  return command
+    .replaceAll(ROOT, "$TREE/")
+    .replaceAll(`${cacheDirectory()}/`, "$CACHE/")
+    .replaceAll(`${tmpdir()}/`, "$TMPDIR/");
 }
 
 export type ProgramName = "bun" | "deno" | "node" | "wrk" | "autocannon" | "oha" | "h2load";

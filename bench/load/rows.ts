@@ -207,7 +207,7 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
     PYTHONPYCACHEPREFIX: join(cacheDirectory(), "pycache"),
   };
   const launch = spec.launch(site);
-  const command = shown(launch.command.join(" ")).replaceAll(row.provision.directory, "$PEERS");
+  const command = shown(launch.command.join(" ").replaceAll(row.provision.directory, "$PEERS"));
   // Tuning tries several before the one that stays.
   suite.commands![spec.id] = command.replaceAll(String(port), "PORT");
   const directory = mkdtempSync(join(tmpdir(), "ringcorn-bench-"));
@@ -236,7 +236,7 @@ async function turn(context: BenchContext, row: Row, spec: RowServer, round: num
     });
   } finally {
     for (const [name, said] of Object.entries(row.loads)) {
-      row.loads[name] = shown(said).replaceAll(String(port), "PORT").replaceAll(directory, "$REQUESTS");
+      row.loads[name] = shown(said.replaceAll(directory, "$REQUESTS")).replaceAll(String(port), "PORT");
     }
     await server.stop();
     rmSync(directory, { recursive: true, force: true });

@@ -1,6 +1,9 @@
 /** Which cores the server and the load generator get, and what is read of /proc. */
 import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { cacheDirectory } from "../../bench/load/cache.ts";
 import { chooseCpus, parseCpuChoice, parseCpuList } from "../../bench/load/machine.ts";
 import { parseCoreBusy, parseKilobytes, parseStat } from "../../bench/load/procfs.ts";
 import { parseVersion, ROOT, shown } from "../../bench/load/programs.ts";
@@ -87,7 +90,8 @@ for (const [text, expected] of [
   });
 }
 
-test("a command is shown with the tree's place named, not said", () => {
+test("a command is shown with the places of tree, cache and temporary files named, not said", () => {
+  assert.equal(shown(`${join(cacheDirectory(), "h2load")} -i ${join(tmpdir(), "a")}`), "$CACHE/h2load -i $TMPDIR/a");
   assert.equal(
     shown(`${ROOT}bun ${ROOT}src/cli/main.ts --config file:${ROOT}a.py`),
     "$TREE/bun $TREE/src/cli/main.ts --config file:$TREE/a.py",

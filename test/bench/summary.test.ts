@@ -1,9 +1,10 @@
 /** A whole result on one page. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { readResult, textOf } from "../../bench/results.ts";
 import { renderSummary } from "../../bench/summary.ts";
@@ -44,6 +45,14 @@ test("a row without peers, or without an answer, is shown as it is", () => {
 
 test("a result without rows says nothing of rounds", () => {
   assert.doesNotMatch(renderSummary(result({})), /medians|Infinity/);
+});
+
+test("the page of the whole run is what its result prints", () => {
+  const page = readFileSync(new URL("../../docs/figures.md", import.meta.url), "utf8");
+  const stored = fileURLToPath(
+    new URL(`../../bench/results/${/ringcorn (\w+)/.exec(page)?.[1]}.json.gz`, import.meta.url),
+  );
+  assert.equal(page, `${renderSummary(readResult(stored))}\n`, "write it again: docs/benchmarks.md says how");
 });
 
 test("a result is read from a compressed file too", () => {
