@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { ProtocolViolation } from "../../src/asgi/errors.ts";
 import { ENTRY_BYTES } from "../../src/python/socket.ts";
 import * as wire from "../../src/python/wire.ts";
+import { takenBytes } from "../harness/taken.ts";
 import { type Bench, end, send, start } from "./bench.ts";
 import { type FakeWorker, type Sent, turn } from "./fake.ts";
 import { connect, type FakeSocketCall } from "./fake-socket.ts";
@@ -122,14 +123,14 @@ test("socket: a client that is always a little ahead of its worker pins no more 
     while (!call.taker.full) call.says(message);
   };
   call.onRoom();
-  const before = process.memoryUsage.rss();
+  const before = takenBytes();
   for (let passed = 0; passed < 300 * MB; passed += 2 * message.length) {
     await turn();
     assert.ok(call.taker.full, "something waits all the time");
     worker.sent.length = 0;
     worker.say(wire.RESPONSE_CREDIT, 0, 1, u32(2 * (message.length + ENTRY_BYTES)));
   }
-  const grownMb = (process.memoryUsage.rss() - before) / MB;
+  const grownMb = (takenBytes() - before) / MB;
   assert.ok(grownMb < 200, `${grownMb} MB more`);
   await end(opened);
 });

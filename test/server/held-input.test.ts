@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { HeldInput } from "../../src/server/held-input.ts";
 import { bytesOf } from "../harness/fake-socket.ts";
+import { takenBytes } from "../harness/taken.ts";
 
 function drained(held: HeldInput): { text: string; chunks: number } {
   let text = "";
@@ -59,11 +60,6 @@ test("taking and adding may alternate", () => {
   got += drained(held).text;
   assert.equal(got, Array.from({ length: 50 }, (_, i) => `<${i}>`).join(""));
 });
-
-/** On Deno the test files are threads of one process, whose memory says nothing; Bun's heap leaves out large arrays. */
-function takenBytes(): number {
-  return "Bun" in globalThis ? process.memoryUsage.rss() : process.memoryUsage().heapTotal;
-}
 
 test("a client that is always a little ahead leaves nothing behind", () => {
   const held = new HeldInput();
