@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from types import BuiltinMethodType
 
 FILE_CHUNK_BYTES = 64 * 1024
 #: Names of fields as they stand in an environ; the first so many that occur.
@@ -47,6 +48,17 @@ class FileWrapper:
         if not same or (owed is not None and owed != status.st_size):
             return None
         return path
+
+    @property
+    def only_closes(self):
+        """Whether its `close` does no more than that; one that the application has made may remove the file."""
+        file, close = self.file, getattr(self, "close", None)
+        return (
+            type(file) in (io.BufferedReader, io.BufferedRandom, io.FileIO)
+            and type(getattr(file, "raw", file)) is io.FileIO
+            and isinstance(close, BuiltinMethodType)
+            and close.__self__ is file
+        )
 
 
 class Input(io.RawIOBase):

@@ -174,7 +174,7 @@ class WsgiRequest:
         if isinstance(result, FileWrapper) and self._head and not self._head_sent:
             path = result.path(self._owed)
             if path is not None and len(path) < 4096:
-                self._send_path(path)
+                self._send_path(path, waits=not result.only_closes)
                 return
         # With one block the whole answer can leave at once, its length known.
         single = isinstance(result, (list, tuple)) and len(result) == 1
@@ -280,12 +280,16 @@ class WsgiRequest:
         self._sent += count
         return count
 
-    def _send_path(self, path):
-        """Returns when the front has opened the file: to close it may remove it."""
+    def _send_path(self, path, waits):
+        """`waits`: returns when the front has opened the file, since to close it may remove it."""
         granted = self._granted
         self._head_sent = True
+        # Where nobody has to wait for it, it leaves with the answers that follow.
+        self._complete = not waits
         self._put(wire.RESPONSE, wire.MORE, wire.start_payload(*self._head))
         self._put(wire.PATHSEND, wire.LAST, path)
+        if not waits:
+            return
         with self._condition():
             while self._granted == granted and not self._gone and self._error is None:
                 self._changed.wait()

@@ -1,5 +1,6 @@
 """WSGI applications on the pool's threads: PEP 3333, as wsgiref.validate sees it."""
 
+import io
 import os
 import sys
 import tempfile
@@ -258,35 +259,44 @@ class Responses(unittest.TestCase):
             return environ["wsgi.file_wrapper"](open(file.name, "rb"))
 
         site = Site(app)
-        request = site.start()
-        site.sees(lambda: len(site.bench.records()) == 2)
-        request.credit(wire.U32.pack(1))
+        site.start()
+        # Nothing waits for the front: to close it is to close it.
         (_, flags, _, _), (kind, _, _, payload) = site.finish()
         self.assertEqual((flags, kind), (wire.MORE, wire.PATHSEND))
         self.assertEqual(payload, os.fsencode(os.path.realpath(file.name)))
 
-    def test_a_file_is_closed_when_the_front_has_opened_it_or_can_t(self):
+    def test_a_file_that_closes_in_its_own_way_does_so_when_the_front_has_opened_it_or_can_t(self):
+        class Own(io.FileIO):
+            pass
+
+        def with_a_close_of_its_own(name):
+            file = open(name, "rb")  # noqa: SIM115 (the server closes it)
+            close = file.close
+            file.close = lambda: close()
+            return file
+
         ends = (
             ("open", lambda request: request.credit(wire.U32.pack(1)), []),
             ("gone", lambda request: request.disconnect(wire.GONE), []),
             ("refused", lambda request: request.refused(b"no\0GET /"), ["Exception in WSGI application"]),
         )
-        for name, end, lines in ends:
-            with self.subTest(name), tempfile.TemporaryDirectory() as folder:
-                file = open(os.path.join(folder, "file"), "w+b")  # noqa: SIM115 (the server closes it)
+        for make in (Own, lambda name: io.BufferedReader(Own(name)), with_a_close_of_its_own):
+            for name, end, lines in ends:
+                with self.subTest((make, name)), tempfile.NamedTemporaryFile() as made:
+                    file = make(made.name)
 
-                def app(environ, start_response, file=file):
-                    start_response("200 OK", [])
-                    return environ["wsgi.file_wrapper"](file)
+                    def app(environ, start_response, file=file):
+                        start_response("200 OK", [])
+                        return environ["wsgi.file_wrapper"](file)
 
-                site = Site(app)
-                with Silence() as log:
-                    request = site.start()
-                    site.sees(lambda site=site: len(site.bench.records()) == 2)
-                    self.assertFalse(file.closed)
-                    end(request)
-                    self.assertEqual(len(site.finish()), 2)
-                self.assertEqual((file.closed, log.lines), (True, lines))
+                    site = Site(app)
+                    with Silence() as log:
+                        request = site.start()
+                        site.sees(lambda site=site: len(site.bench.records()) == 2)
+                        self.assertFalse(file.closed)
+                        end(request)
+                        self.assertEqual(len(site.finish()), 2)
+                    self.assertEqual((file.closed, log.lines), (True, lines))
 
     def test_a_file_whose_name_is_no_text_is_read(self):
         with tempfile.TemporaryDirectory() as folder:
