@@ -107,7 +107,10 @@ export async function serveAlone(context: ServeContext): Promise<number> {
       if (pool !== undefined) operator?.commands(pool);
       const server = await startServer(app, options, serverParts(context));
       surviveStrayErrors(context);
-      stopServer = () => server.stop();
+      stopServer = () => {
+        pool?.replaceNone();
+        return server.stop();
+      };
       context.onServing(server.address);
       await server.stopped;
     };
@@ -166,6 +169,7 @@ export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<
         roll: pool && (() => pool.roll()),
         resize: pool && ((count) => pool.resize(count)),
         stop: async (handover, onClosed) => {
+          pool?.replaceNone();
           if (handover !== undefined) {
             // Who asks meanwhile reads that the connection ends; only who does not may meet a closing one.
             server.leave();

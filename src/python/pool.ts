@@ -59,6 +59,8 @@ export class WorkerPool implements HostOwner {
   #failures = new WeakMap<WorkerHost, string>();
   /** They have reached a limit or asked for it: to be replaced, also when a replacement of all has failed. */
   readonly #due = new WeakSet<WorkerHost>();
+  /** The server is stopping: nobody who serves is replaced any more. */
+  #replacesNone = false;
   #backoffMs = 0;
   #deaths = 0;
   #diedAt = 0;
@@ -117,6 +119,18 @@ export class WorkerPool implements HostOwner {
     }
     clearTimeout(deadline);
     return hosts.find((host) => host.shutdownProblem !== undefined)?.shutdownProblem;
+  }
+
+  /**
+   * The server begins to stop; `stop` follows when its clients have been served. Workers ask for successors then, where a
+   * service manager sends SIGTERM to all processes: those would load the application in order to leave.
+   */
+  replaceNone(): void {
+    this.#replacesNone = true;
+    for (const host of this.#members) {
+      if (host.state === "ready" && host.leaving === "retiring") host.leaving = undefined;
+    }
+    this.#arrange();
   }
 
   /** From now on no worker is started. */
@@ -238,7 +252,7 @@ export class WorkerPool implements HostOwner {
   }
 
   #leave(host: WorkerHost): void {
-    if (host.state !== "ready") return;
+    if (host.state !== "ready" || this.#replacesNone) return;
     this.#due.add(host);
     if (host.leaving !== undefined) return;
     host.leaving = "retiring";

@@ -1,7 +1,8 @@
 /** What an operator does with Python workers under load: new code, more of them, limits, reload. Real processes, both runtimes. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { RawClient, request } from "../harness/raw.ts";
 import { below, check, SOURCE, TWO, unharmed } from "../harness/scene.ts";
 import { gone, runs } from "../harness/site.ts";
@@ -36,6 +37,25 @@ check("broken code at SIGHUP never goes live", TWO, async (scene) => {
   scene.signal("SIGHUP");
   await until(async () => (await scene.ask()).version === "v3", "the mended code serves");
 });
+
+check(
+  "SIGTERM to all processes, as a service manager sends it: nobody loads the application once more",
+  TWO,
+  async (scene) => {
+    const pids = await scene.workers(2);
+    const marker = join(scene.folder, "loaded");
+    scene.write(`open(${JSON.stringify(marker)}, "w").close()\n${readFileSync(SOURCE, "utf8")}`);
+    const client = await RawClient.connect(scene.server.address);
+    await client.send("GET /sleep?1.5 HTTP/1.1\r\nHost: a\r\n\r\n");
+    await scene.ask();
+    scene.signal("SIGTERM");
+    for (const pid of pids) process.kill(pid, "SIGTERM");
+    assert.equal((await client.response()).status, 200);
+    assert.deepEqual(await scene.server.ended(), { code: 0, signal: null });
+    assert.equal(existsSync(marker), false);
+    client.close();
+  },
+);
 
 check("SIGTTIN and SIGTTOU: one worker more, one less", [], async (scene) => {
   const [first] = await scene.workers(1);

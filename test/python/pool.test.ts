@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { ClientDisconnected } from "../../src/asgi/errors.ts";
 import { WorkerPool } from "../../src/python/pool.ts";
 import * as wire from "../../src/python/wire.ts";
-import { end, optionsOf, runtime, send, start } from "./bench.ts";
+import { drained, end, optionsOf, runtime, send, start } from "./bench.ts";
 import { type FakeWorker, fakeSpawn, latin1, turn } from "./fake.ts";
 
 test("the first record says what to serve, the last one to leave", async () => {
@@ -364,5 +364,26 @@ test("requests that wait for the next worker are served by it", async () => {
   await turn();
   assert.equal(client.text, "served");
   assert.notEqual(bench.workers[0].generation, bench.workers[1].generation);
+  await end(bench);
+});
+
+test("a server that stops: workers that ask for a successor get none, and serve on", async () => {
+  const bench = await start({ workers: 2, maxRequests: 2 });
+  bench.workers[0].say(wire.RETIRING, 0, 0);
+  await turn();
+  assert.equal(bench.workers.length, 3);
+  bench.pool.replaceNone();
+  await turn();
+  assert.deepEqual(bench.workers[2].killed, ["SIGKILL"], "its successor is not needed");
+  bench.workers[1].say(wire.RETIRING, 0, 0);
+  const clients = Array.from({ length: 6 }, () => send(bench.pool));
+  await turn();
+  for (const worker of bench.workers) for (const id of worker.requests) worker.respond(id, "served");
+  await turn();
+  assert.deepEqual(
+    clients.map(({ text }) => text),
+    clients.map(() => "served"),
+  );
+  assert.deepEqual([bench.workers.length, drained(bench)], [3, []]);
   await end(bench);
 });
