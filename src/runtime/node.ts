@@ -14,6 +14,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { spawn } from "./children.ts";
 import { flushOutput, standardError, standardOutput } from "./output.ts";
+import { killStreamChildren } from "./stream-child.ts";
 import { type OpenFile, PlainError, type Runtime, type SignalName } from "./types.ts";
 
 const LIMITS_FILE = "/proc/self/limits";
@@ -90,6 +91,7 @@ function onSignal(signal: SignalName, listener: () => void): () => void {
 }
 
 function exit(code: number): never {
+  killStreamChildren();
   flushOutput();
   process.exit(code);
 }

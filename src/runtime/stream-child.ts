@@ -34,6 +34,14 @@ export interface SpawnStreamOptions {
   onExit(code: number | null, signal: string | null): void;
 }
 
+/** How to kill those that have not ended. */
+const living = new Set<StreamChild["kill"]>();
+
+/** For the end of this process: what still runs then is not waited for any more, and would notice it only in its own time. */
+export function killStreamChildren(): void {
+  for (const kill of living) kill("SIGKILL");
+}
+
 interface BunStream {
   write(bytes: Uint8Array, byteOffset: number, byteLength: number): number;
   end(): void;
@@ -82,12 +90,15 @@ function spawnWithBun(bun: BunSpawner, options: SpawnStreamOptions): StreamChild
       stdio: CHILD_STDIO,
       onExit: (_child, code, signal) => {
         over = true;
+        living.delete(kill);
         options.onExit(code, signal === null || signal === undefined ? null : String(signal));
       },
     });
   } catch {
     throw cannotStart(options.command[0] ?? "");
   }
+  const kill = killer(child.pid, () => over);
+  living.add(kill);
   let stream: BunStream | undefined;
   let gone = false;
   let returned = false;
@@ -120,7 +131,7 @@ function spawnWithBun(bun: BunSpawner, options: SpawnStreamOptions): StreamChild
       if (gone) return WRITE_GONE;
       return stream === undefined ? 0 : stream.write(bytes, start, end - start);
     },
-    kill: killer(child.pid, () => over),
+    kill,
     close: () => {
       gone = true;
       stream?.end();
@@ -129,7 +140,11 @@ function spawnWithBun(bun: BunSpawner, options: SpawnStreamOptions): StreamChild
 }
 
 function spawnWithNode(options: SpawnStreamOptions): StreamChild {
-  const { pid, channel, kill } = startChild(options.command, options.env, options.onExit);
+  const { pid, channel, kill } = startChild(options.command, options.env, (code, signal) => {
+    living.delete(kill);
+    options.onExit(code, signal);
+  });
+  living.add(kill);
   return { pid, kill, ...nodeStream(channel, options) };
 }
 

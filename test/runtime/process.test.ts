@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { spawnStream } from "../../src/runtime/stream-child.ts";
 import { PlainError } from "../../src/runtime/types.ts";
+import { gone } from "../harness/site.ts";
 import { runtime, sleep, temporaryDirectory, until } from "./harness.ts";
 
 function program(name: string): string {
@@ -251,6 +252,14 @@ test("without descriptors accepting waits, idle, and goes on when there are some
   for (const client of clients) client.destroy();
   child.kill("SIGKILL");
   await exited(child);
+});
+
+test("who exits leaves no child with a stream behind", async () => {
+  const child = start("abandon");
+  const text = collect(child);
+  assert.equal(await exited(child), 0);
+  assert.match(text.out, /^\d+$/);
+  await gone(Number(text.out), "the child");
 });
 
 test("selfCommand starts the same program again", () => {
