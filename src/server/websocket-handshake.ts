@@ -142,12 +142,21 @@ export abstract class WebSocketHandshake extends WebSocketOutput implements WebS
 
   responseFailed(cycle: HttpCycle, error: unknown): void {
     responses.logApplicationError(this.context, cycle, error);
+    this.#giveUpDenial(cycle, INTERNAL_ERROR);
+  }
+
+  /** @param status of the answer in its stead, if nothing of it has left */
+  #giveUpDenial(cycle: HttpCycle, status: number): void {
     const { committed } = cycle;
-    if (!committed) cycle.status = INTERNAL_ERROR;
+    if (!committed) cycle.status = status;
     this.#endDenial(cycle);
     cycle.detach();
-    if (committed) this.cut();
-    else this.answerAndFinish(INTERNAL_ERROR, false);
+    if (committed) {
+      this.cut();
+      return;
+    }
+    this.exchange?.outlet.out.rollback();
+    this.answerAndFinish(status, false);
   }
 
   #endDenial(cycle: HttpCycle): void {
@@ -157,10 +166,14 @@ export abstract class WebSocketHandshake extends WebSocketOutput implements WebS
   }
 
   protected handshakeTooLate(): void {
+    const { logger } = this.context;
     if (this.cycle.state === states.CONNECTING) {
-      this.context.logger.warning("the application did not answer a WebSocket handshake in time (503)");
+      logger.warning("the application did not answer a WebSocket handshake in time (503)");
       this.refuseLate();
-    } else if (this.denial !== null) this.reset();
+    } else if (this.denial !== null) {
+      logger.warning("the application did not end its answer to a WebSocket handshake in time");
+      this.#giveUpDenial(this.denial, SERVICE_UNAVAILABLE);
+    }
   }
 
   protected refuseLate(): void {

@@ -241,6 +241,39 @@ test("websocket: a denial that fails in its middle leaves the answers before it 
   }
 });
 
+test("websocket: a denial that does not end in time: 503 if nothing of it has left, else it is cut behind what came before", async () => {
+  for (const canReset of [true, false]) {
+    for (const begun of [false, true]) {
+      const told: string[] = [];
+      const app: Application = async (scope, receive, send) => {
+        if (scope.type === "http") {
+          await send({ type: "http.response.start", status: 204, headers: [] });
+          await send({ type: "http.response.body" });
+          return;
+        }
+        await receive();
+        await send({ type: "websocket.http.response.start", status: 401, headers: [] });
+        const body = new TextEncoder().encode("denied");
+        if (begun) await send({ type: "websocket.http.response.body", body, more_body: true });
+        told.push((await receive()).type);
+        await send({ type: "websocket.http.response.body", body }).catch((error: Error) => told.push(error.name));
+      };
+      const wired = new Wired(app, { canReset, wsHandshakeTimeoutMs: 1000 });
+      const client = wired.connect();
+      client.feed(`GET / HTTP/1.1\r\nHost: a\r\n\r\n${handshake("/")}`);
+      await settle();
+      wired.pass(1000);
+      await settle();
+      assert.match(client.socket.text, /^HTTP\/1\.1 204 /);
+      assert.match(client.socket.text, begun ? /\r\n\r\nHTTP\/1\.1 401 .*denied\r\n$/s : /\r\n\r\nHTTP\/1\.1 503 /);
+      assert.equal(client.socket.ending, begun && canReset ? "reset" : "fin");
+      assert.deepEqual(told, ["websocket.disconnect", "ClientDisconnected"]);
+      client.gone();
+      assert.deepEqual([wired.context.inFlight, wired.context.pool.lent], [0, 0]);
+    }
+  }
+});
+
 test("websocket: handshakes count as requests, also those that are refused", async () => {
   const app: Application = async (_scope, _receive, send) => send({ type: "websocket.close" });
   const wired = new Wired(app);
