@@ -20,7 +20,6 @@ export const MOST_REQUESTS = 0x8000_0000;
 /** Between the end of a worker's stream and its exit, whichever comes first. */
 const EXIT_GRACE_MS = 1_000;
 
-const TEXT = new TextDecoder();
 const UTF8 = new TextEncoder();
 const NO_BYTES = new Uint8Array(0);
 
@@ -216,6 +215,20 @@ export class WorkerHost implements wire.RecordTaker, Member {
     this.#lost(why);
   }
 
+  /** Ends one that is not needed. While it loads it may end what its application has started; it is killed if that takes long. */
+  dismiss(why: string): void {
+    if (this.state !== "loading") {
+      this.kill(why);
+      return;
+    }
+    this.#why ??= why;
+    this.state = "ending";
+    this.#streamEnded = true;
+    this.#child.close();
+    this.#child.kill("SIGTERM");
+    this.#exitGuard = setTimeout(() => this.kill(why), EXIT_GRACE_MS);
+  }
+
   /** Messages may leave before what waits in turn: the stream keeps up. */
   get hasRoom(): boolean {
     return this.#nextMessages.length < WRITE_BYTES;
@@ -383,7 +396,7 @@ export class WorkerHost implements wire.RecordTaker, Member {
       if (this.state === "ready") this.#owner.retiring(this);
       return;
     }
-    const message = parseMessage(bytes.subarray(start, end));
+    const message = wire.messageIn(bytes.subarray(start, end));
     if (type === wire.READY && this.state === "loading") {
       this.facts = message as unknown as WorkerFacts;
       this.state = "ready";
@@ -392,8 +405,8 @@ export class WorkerHost implements wire.RecordTaker, Member {
       this.isBusy = false;
       this.#owner.ready(this, this.facts);
     } else if (type === wire.FAILED) {
-      this.#why = text(message.message);
-      this.#owner.failed(this, this.#why, text(message.traceback));
+      this.#why = wire.textOf(message.message);
+      this.#owner.failed(this, this.#why, wire.textOf(message.traceback));
     } else if (type === wire.STOPPED) {
       if (typeof message.message === "string") this.shutdownProblem = message.message;
     } else if (type !== wire.READY) throw new wire.WireError(`a record of type ${type}`);
@@ -433,18 +446,4 @@ export class WorkerHost implements wire.RecordTaker, Member {
     this.#round = [];
     this.#owner.gone(this, orphans, why);
   }
-}
-
-function parseMessage(bytes: Uint8Array): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(TEXT.decode(bytes));
-    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
-  } catch {
-    // Told below.
-  }
-  throw new wire.WireError("a message that is no JSON object");
-}
-
-function text(value: unknown): string {
-  return typeof value === "string" ? value : "";
 }

@@ -100,7 +100,7 @@ export class WorkerPool implements HostOwner {
     this.#dispatcher.refuse(STOPPING);
     const hosts = [...this.#members];
     for (const host of hosts) {
-      if (host.state === "loading") host.kill(NOT_NEEDED);
+      if (host.state === "loading") host.dismiss(NOT_NEEDED);
       else host.drain(gracefulTimeoutMs);
     }
     const deadline = setTimeout(
@@ -248,7 +248,7 @@ export class WorkerPool implements HostOwner {
   /** Ends a worker that nobody will miss. */
   #drop(host: WorkerHost, why = NOT_NEEDED): void {
     this.#members = this.#members.filter((other) => other !== host);
-    host.kill(why);
+    host.dismiss(why);
   }
 
   #leave(host: WorkerHost): void {

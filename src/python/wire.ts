@@ -75,6 +75,8 @@ export const ACCEPT_BYTES = 4;
 /** token u32, lag in ms u32, processor time in µs u64, requests in flight u32. */
 export const BEAT_BYTES = 20;
 
+const UTF8 = new TextDecoder();
+
 /** The worker sent something that no worker sends: it is to be replaced. */
 export class WireError extends Error {
   override readonly name = "WireError";
@@ -389,4 +391,19 @@ export function decodeFields(bytes: Uint8Array, start: number, end: number, coun
     at = next + 1;
   }
   return pairs;
+}
+
+/** What a record of JSON says. @throws WireError */
+export function messageIn(bytes: Uint8Array): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(UTF8.decode(bytes));
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Told below.
+  }
+  throw new WireError("a message that is no JSON object");
+}
+
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }

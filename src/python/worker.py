@@ -11,6 +11,7 @@ import gc
 import json
 import logging
 import os
+import select
 import signal
 import socket
 import sys
@@ -29,6 +30,8 @@ SEND_BYTES = 1024 * 1024
 KEPT_BYTES = 2 * 1024 * 1024
 #: After the stream's end: what the application's shutdown may take; after that: what its tasks and threads may.
 LEAVE_SECONDS = 5.0
+#: The signal may come before the stream's end, which the front's runtime sends a little later.
+DISMISSAL_MILLISECONDS = 100
 
 
 def read_hello(sock):
@@ -95,6 +98,7 @@ class Worker:
         self.interface = "asgi"
         self.wsgi = None
         self.leaving = False
+        self.loading = True
         self._ended = asyncio.Event()
         self._idle = asyncio.Event()
 
@@ -142,6 +146,9 @@ class Worker:
     def front_lost_while_stuck(self):
         """From the heartbeat's thread: nobody reads any more."""
         if not self._ended.is_set():
+            if self.loading:
+                # `watch_for_dismissal` ends it, if Python's own code runs.
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
             leave_anyway()
 
     def front_gone(self):
@@ -208,6 +215,7 @@ class Worker:
             else:
                 self.fail(f"The application's startup failed: {text}")
             return 1
+        self.loading = False
         make = self.loop.create_connection
         await make(lambda: link.Link(self), sock=self.sock)
         facts = {
@@ -291,6 +299,25 @@ def watch_forks(sock, outlet_sock):
         signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
 
     os.register_at_fork(before=hold, after_in_parent=release, after_in_child=in_child)
+
+
+def watch_for_dismissal(worker, sock):
+    """Lets SIGTERM end a worker that is still loading when the front has let go of it.
+
+    Nobody reads the stream then, and a signal that came for another reason has to wait. The interpreter's end ends what
+    the application has started and left to `atexit`, as multiprocessing's processes: SIGKILL leaves them behind.
+    """
+    ended = select.poll()
+    # Without it (macOS) the end of one direction can't be seen: SIGKILL comes a moment later.
+    ended.register(sock, getattr(select, "POLLRDHUP", 0))
+
+    def dismissed(*_):
+        if worker.loading and ended.poll(DISMISSAL_MILLISECONDS):
+            raise SystemExit(1)
+
+    # In the place of the loop's own, which does nothing: the loop is woken as before.
+    signal.signal(signal.SIGTERM, dismissed)
+    signal.siginterrupt(signal.SIGTERM, False)
 
 
 async def end_tasks(loop):
@@ -400,6 +427,7 @@ async def _run(settings, generation, loop, loop_name, sock):
     sock.setblocking(False)
     worker = Worker(settings, generation, loop, loop_name, sock)
     loop.add_signal_handler(signal.SIGTERM, worker.retire)
+    watch_for_dismissal(worker, sock)
     watch_forks(sock, worker.outlet.sock)
     code = await worker.serve()
     # Neither tasks nor threads of the application must keep a worker that has said goodbye.

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as wire from "../../src/python/wire.ts";
+import { until } from "../harness/wait.ts";
 import { drained, end, fail, putForward, send, start } from "./bench.ts";
 import { type FakeClient, turn } from "./fake.ts";
 
@@ -96,8 +97,11 @@ test("to reload: a change while the code loads begins anew", async () => {
   bench.pool.reload();
   bench.pool.reload();
   await turn();
-  assert.deepEqual(bench.workers[1].killed, ["SIGKILL"]);
+  assert.deepEqual([bench.workers[1].killed, bench.workers[1].closed], [["SIGTERM"], true]);
   assert.equal(bench.pool.workers.filter(({ state }) => state === "loading").length, 1);
+  // It does not mind.
+  await until(() => bench.workers[1].killed.length > 1, "it is killed");
+  assert.deepEqual(bench.workers[1].killed, ["SIGTERM", "SIGKILL"]);
   await end(bench);
 });
 

@@ -109,7 +109,7 @@ test("a second order during a replacement renews what has begun", async () => {
   const second = bench.pool.roll();
   assert.equal(first, second);
   await turn();
-  assert.deepEqual(bench.workers[1].killed, ["SIGKILL"], "it loads what is old already");
+  assert.deepEqual(bench.workers[1].killed, ["SIGTERM"], "it loads what is old already");
   bench.workers[2].ready();
   assert.equal(await second, true);
   await end(bench);

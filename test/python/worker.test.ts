@@ -1,7 +1,9 @@
 /** The real worker behind the real server: requests over sockets, on the runtime that runs this file. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type ServerHandle, serve } from "../../src/index.ts";
@@ -11,6 +13,7 @@ import * as wire from "../../src/python/wire.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import { spawnStream } from "../../src/runtime/stream-child.ts";
 import { RawClient, request } from "../harness/raw.ts";
+import { gone } from "../harness/site.ts";
 import { pause, until, within } from "../harness/wait.ts";
 
 const APPS = fileURLToPath(new URL("./apps/", import.meta.url));
@@ -310,3 +313,26 @@ check("many small requests on one connection, answered in order", async () => {
   client.close();
   assert.equal((await request({ host: "127.0.0.1", port: server.address.port }, "/")).status, 200);
 });
+
+for (const step of ["import", "startup", "stubborn"]) {
+  check(`a worker that is dropped while it loads (${step}) ends what it has started, or is killed`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), "ringcorn-"));
+    after(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "pids");
+    let named = "";
+    const env = () => ({ ...(process.env as Record<string, string>), CHILD_FILE: named });
+    const { python } = await start("children:app", { reload: true, env });
+    named = `${file}:${step}`;
+    python.pool.reload();
+    const text = await until(
+      () => (existsSync(file) ? /^.+\n$/.exec(readFileSync(file, "utf8")) : null),
+      "it has a child",
+    );
+    const [worker, child] = text[0].split(" ").map(Number);
+    named = "";
+    python.pool.reload();
+    await gone(worker, "the worker");
+    if (step === "stubborn") process.kill(child, "SIGKILL");
+    else await gone(child, "its child");
+  });
+}
