@@ -410,7 +410,7 @@ class HttpRequest(Carried):
             return await unnamed.send_file(path, self._send_body)
         self._credit = 0
         self._put_start(self._start, wire.MORE, b"")
-        self._put(wire.PATHSEND, LAST, name)
+        self._put(wire.PATHSEND, LAST | wire.MORE, name)
         self._state = TRAILERS if self._wants_trailers else COMPLETE
         self._wake_waiters()
         while self._credit == 0:

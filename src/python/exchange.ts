@@ -214,7 +214,7 @@ export class Exchange implements Carried {
     } else if (type === wire.RESPONSE_CREDIT) this.#addCredit(bytes, start, end);
     else if (type === wire.RESPONSE_TRAILERS) this.#sendTrailers(flags, bytes, start, end);
     else if (type === wire.EARLY_HINT) this.#hint(bytes, start, end);
-    else if (type === wire.PATHSEND) this.#sendPath(TEXT.decode(bytes.subarray(start, end)));
+    else if (type === wire.PATHSEND) this.#sendPath(flags, TEXT.decode(bytes.subarray(start, end)));
     else if (type === wire.DONE) this.#applicationEnded(flags, TEXT.decode(bytes.subarray(start, end)));
     else throw new wire.WireError(`a record of type ${type}`);
   }
@@ -232,10 +232,11 @@ export class Exchange implements Carried {
     if ((flags & wire.MORE) === 0) this.#body(flags, bytes.subarray(bodyAt, end), bodyAt - fieldsStop, sent);
   }
 
-  #sendPath(path: string): void {
+  #sendPath(flags: number, path: string): void {
     const host = this.#host;
     if (host === null) return;
-    let isTold = false;
+    // Where nobody waits there is nobody to tell.
+    let isTold = (flags & wire.MORE) === 0;
     const opened = (): void => {
       if (!isTold) host.credit(this.id, wire.FILE_OPEN);
       isTold = true;

@@ -18,7 +18,7 @@ export const HEADER_BYTES = 12;
 export const MOST_PAYLOAD_BYTES = 64 * 1024 - HEADER_BYTES;
 /** Body bytes that may be on their way per request and direction (as HTTP/2's windows). */
 export const WINDOW_BYTES = 256 * 1024;
-/** What CREDIT says to PATHSEND, which no body follows: the file is open, or, where trailers follow, has been sent. */
+/** What CREDIT says to PATHSEND with MORE, which no body follows: the file is open, or, where trailers follow, has been sent. */
 export const FILE_OPEN = 1;
 /** Credit is given back once this much of a window has been used. */
 export const CREDIT_BYTES = WINDOW_BYTES / 4;

@@ -287,7 +287,7 @@ class WsgiRequest:
         # Where nobody has to wait for it, it leaves with the answers that follow.
         self._complete = not waits
         self._put(wire.RESPONSE, wire.MORE, wire.start_payload(*self._head))
-        self._put(wire.PATHSEND, wire.LAST, path)
+        self._put(wire.PATHSEND, wire.LAST | wire.MORE if waits else wire.LAST, path)
         if not waits:
             return
         with self._condition():

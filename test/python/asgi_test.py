@@ -287,7 +287,7 @@ class Send(unittest.TestCase):
             wanted = [
                 (wire.EARLY_HINT, 0),
                 (wire.RESPONSE, wire.MORE | wire.TRAILERS),
-                (wire.PATHSEND, wire.LAST),
+                (wire.PATHSEND, wire.LAST | wire.MORE),
             ]
             self.assertEqual([(kind, flags) for kind, flags, *_ in bench.records()], wanted)
             bench.receive(bench.record(wire.CREDIT, payload=FILE_OPEN))

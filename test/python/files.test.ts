@@ -30,7 +30,7 @@ async function underWay(
   const { promise, resolve } = Promise.withResolvers<void>();
   client.stalled = promise;
   worker.say(wire.RESPONSE, wire.MORE | flags, 1, START);
-  worker.say(wire.PATHSEND, wire.LAST, 1, "/a/file");
+  worker.say(wire.PATHSEND, wire.LAST | wire.MORE, 1, "/a/file");
   await turn();
   return { bench, worker, client, take: resolve };
 }
@@ -57,6 +57,22 @@ test("a server in front that says nothing of files: the worker is told when it h
   take();
   await turn();
   assert.deepEqual(credits(worker), [[1, wire.FILE_OPEN, 0, 0, 0]]);
+  await end(bench);
+});
+
+test("a worker that does not wait for the file's opening is not told of it", async () => {
+  const bench = await start();
+  const [worker] = bench.workers;
+  const client = send(bench.pool);
+  await turn();
+  worker.say(wire.RESPONSE, wire.MORE, 1, START);
+  worker.say(wire.PATHSEND, wire.LAST, 1, "/a/file");
+  await turn();
+  const event = client.sent.at(-1);
+  assert.ok(event?.type === "http.response.pathsend");
+  event.opened?.();
+  await turn();
+  assert.deepEqual([credits(worker), client.outcome], [[], "settled"]);
   await end(bench);
 });
 
@@ -96,7 +112,7 @@ test("a file that can't be sent: the worker is told why", async () => {
     await turn();
     worker.say(wire.RESPONSE, wire.MORE, 1, START);
     client.refusal = error;
-    worker.say(wire.PATHSEND, wire.LAST, 1, "/a/file");
+    worker.say(wire.PATHSEND, wire.LAST | wire.MORE, 1, "/a/file");
     await turn();
     assert.deepEqual([worker.of(type).map(({ id }) => id), credits(worker)], [[1], []]);
     assert.match(client.outcome, outcome);
@@ -112,7 +128,7 @@ test("a file behind a head that is refused: the worker is told of the head, once
   client.refusal = new Error("a bad head");
   worker.say(wire.RESPONSE, wire.MORE, 1, START);
   client.refusal = new Error("out of order");
-  worker.say(wire.PATHSEND, wire.LAST, 1, "/a/file");
+  worker.say(wire.PATHSEND, wire.LAST | wire.MORE, 1, "/a/file");
   await turn();
   const told = worker.of(wire.REFUSED).map(({ payload }) => Buffer.from(payload).toString().split("\0")[0]);
   assert.deepEqual([told, client.outcome], [["Error: a bad head"], "ApplicationFailed: Error: a bad head"]);

@@ -261,8 +261,8 @@ class Responses(unittest.TestCase):
         site = Site(app)
         site.start()
         # Nothing waits for the front: to close it is to close it.
-        (_, flags, _, _), (kind, _, _, payload) = site.finish()
-        self.assertEqual((flags, kind), (wire.MORE, wire.PATHSEND))
+        (_, flags, _, _), (kind, waits, _, payload) = site.finish()
+        self.assertEqual((flags, kind, waits), (wire.MORE, wire.PATHSEND, wire.LAST))
         self.assertEqual(payload, os.fsencode(os.path.realpath(file.name)))
 
     def test_a_file_that_closes_in_its_own_way_does_so_when_the_front_has_opened_it_or_can_t(self):
@@ -294,6 +294,7 @@ class Responses(unittest.TestCase):
                         request = site.start()
                         site.sees(lambda site=site: len(site.bench.records()) == 2)
                         self.assertFalse(file.closed)
+                        self.assertEqual(site.bench.records()[1][1], wire.LAST | wire.MORE)
                         end(request)
                         self.assertEqual(len(site.finish()), 2)
                     self.assertEqual((file.closed, log.lines), (True, lines))
