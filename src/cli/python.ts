@@ -7,8 +7,16 @@ import { watchFiles } from "../supervise/watch.ts";
 import type { ServeContext } from "./serve.ts";
 import { watchOptions } from "./watched.ts";
 
-/** Starts the workers. @param workers this front's share of them */
-export async function startWorkers(context: ServeContext, workers: number): Promise<PythonApp> {
+/**
+ * Starts the workers.
+ * @param workers this front's share of them
+ * @param onPool hears of them when they are starting
+ */
+export async function startWorkers(
+  context: ServeContext,
+  workers: number,
+  onPool?: (pool: WorkerPool) => void,
+): Promise<PythonApp> {
   const { runtime, config, logger, python } = context;
   if (python === undefined) throw new TypeError("the application is none of Python's");
   const { childEnvironment, startPythonApp } = await import("../python/app.ts");
@@ -16,7 +24,7 @@ export async function startWorkers(context: ServeContext, workers: number): Prom
   const { factory, loop, threads, logConfig, maxRequests, maxRequestsJitter, reload } = command;
   const { maxRssBytes, lifetimeMs, workerTimeoutMs, queueLength } = command;
   const { lifespan, gracefulTimeoutMs, limits } = server;
-  return startPythonApp(runtime, logger, {
+  const options = {
     ...python,
     ...{ factory, loop, threads, logConfig, lifespan, workers, reload, gracefulTimeoutMs },
     ...{ maxRequests, maxRequestsJitter, maxRssBytes, lifetimeMs, workerTimeoutMs, queueLength },
@@ -24,7 +32,8 @@ export async function startWorkers(context: ServeContext, workers: number): Prom
     python: command.python,
     concurrency: limits.concurrency,
     env: () => childEnvironment(context.environment()),
-  });
+  };
+  return startPythonApp(runtime, logger, options, onPool);
 }
 
 type Order = (pool: WorkerPool) => void;

@@ -54,10 +54,14 @@ interface Loaded {
   readonly pool?: WorkerPool;
 }
 
-async function loadConfigured(context: ServeContext, workers = context.config.command.workers): Promise<Loaded> {
+async function loadConfigured(
+  context: ServeContext,
+  workers = context.config.command.workers,
+  onPool?: (pool: WorkerPool) => void,
+): Promise<Loaded> {
   const { config, python } = context;
   if (python === undefined) return { app: await loadScript(context), options: config.server };
-  const { app, pool } = await startWorkers(context, workers);
+  const { app, pool } = await startWorkers(context, workers, onPool);
   // The worker speaks lifespan with the application; here it begins and ends the worker. The pool limits what is in
   // flight, and lets more wait.
   const limits = { ...config.server.limits, concurrency: 0 };
@@ -103,8 +107,8 @@ export async function serveAlone(context: ServeContext): Promise<number> {
     if (wantsParentWatch(config.command.exitWithParent, runtime.env())) watchParent(runtime, () => stop(PARENT_GONE));
     const run = async (): Promise<void> => {
       const operator = context.python === undefined ? undefined : await listenToOperator(context);
-      const { app, options, pool } = await loadConfigured(context);
-      if (pool !== undefined) operator?.commands(pool);
+      // The first start may not end either before the code has changed.
+      const { app, options, pool } = await loadConfigured(context, undefined, (begun) => operator?.commands(begun));
       const server = await startServer(app, options, serverParts(context));
       surviveStrayErrors(context);
       stopServer = () => {

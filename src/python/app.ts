@@ -38,9 +38,15 @@ type AppRuntime = Pick<
 
 /**
  * Starts the workers and waits until one is ready.
+ * @param onPool hears of them when they are starting, which may take long
  * @throws PlainError when Python or the application can't be had; its message has the application's own traceback
  */
-export async function startPythonApp(runtime: AppRuntime, logger: Logger, options: PythonOptions): Promise<PythonApp> {
+export async function startPythonApp(
+  runtime: AppRuntime,
+  logger: Logger,
+  options: PythonOptions,
+  onPool: (pool: WorkerPool) => void = () => {},
+): Promise<PythonApp> {
   const { python, ...others } = options;
   const { args, spawn } = workerStart(WORKER_SCRIPT, WORKER_SOURCES, runtime.selfCommand()[0]);
   const pool = new WorkerPool(runtime, logger, {
@@ -61,7 +67,9 @@ export async function startPythonApp(runtime: AppRuntime, logger: Logger, option
   });
   let facts: WorkerFacts | undefined;
   try {
-    facts = await pool.start();
+    const started = pool.start();
+    onPool(pool);
+    facts = await started;
   } catch (error) {
     await pool.stop();
     throw error instanceof PlainError ? error : new PlainError(String(error), { cause: error });

@@ -163,6 +163,12 @@ export class WorkerPool implements HostOwner {
    */
   roll(): Promise<boolean> {
     if (this.#options.reload) this.reload();
+    else if (this.#phase === "starting") {
+      // Their start may never end.
+      for (const host of this.#members) this.#drop(host);
+      this.#arrange();
+      return Promise.resolve(true);
+    }
     if (this.#phase !== "running" || this.#options.reload) return Promise.resolve(this.#phase === "running");
     for (const host of this.#members) if (host.state === "loading" || host.state === "ready") host.leaving = "outdated";
     this.#rolling ??= Promise.withResolvers();

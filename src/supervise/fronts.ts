@@ -19,7 +19,6 @@ export class Fronts {
   readonly #serving = new Map<number, number>();
   /** Fronts that have still to replace their workers; the first one is at it. */
   #rolling: number[] = [];
-  #again = false;
   /** How often a replacement has been asked for. */
   #orders = 0;
   /** By place, of the front that has been started there last: what was known then. */
@@ -53,15 +52,13 @@ export class Fronts {
     if (current === id) this.#next();
   }
 
-  /** Each front replaces its workers, one front after the other. */
+  /**
+   * Each front replaces its workers, one front after the other. Who is at it begins anew: the workers that it waits for have
+   * outdated code, which may be why their start does not end.
+   */
   roll(): void {
     this.#orders += 1;
-    if (this.#rolling.length > 0) this.#again = true;
-    else this.#rollAll();
-  }
-
-  #rollAll(): void {
-    this.#rolling = [...this.#serving.keys()];
+    this.#rolling = [...new Set([...this.#rolling, ...this.#serving.keys()])];
     this.#next();
   }
 
@@ -93,9 +90,5 @@ export class Fronts {
   #next(): void {
     const [id] = this.#rolling;
     if (id !== undefined) this.#effects.roll(id);
-    else if (this.#again) {
-      this.#again = false;
-      this.#rollAll();
-    }
   }
 }

@@ -170,6 +170,16 @@ check(
   },
 );
 
+check("several fronts: a start that does not end is begun anew at SIGHUP", ["--fronts", "2", ...TWO], async (scene) => {
+  scene.write("import time\nprint('waits', flush=True)\ntime.sleep(1000)\n");
+  scene.signal("SIGHUP");
+  await scene.server.sees(/waits/);
+  scene.version("v2");
+  scene.signal("SIGHUP");
+  await scene.server.sees(/have been replaced[\s\S]*have been replaced/);
+  assert.equal((await scene.ask()).version, "v2");
+});
+
 check("several fronts: HUP, TTIN and TTOU reach their workers", ["--fronts", "2", ...TWO], async (scene) => {
   // Connections are the kernel's to spread: each of these asks on one of its own.
   const seen = async (count: number, others: readonly number[]) =>

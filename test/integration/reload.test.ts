@@ -2,14 +2,21 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { test } from "node:test";
+import { missing, PYTHON } from "../harness/python.ts";
 import { RUNTIMES, type RuntimeName, Server } from "../harness/server.ts";
 import { appText, fresh, gone, Site, whoAnswers } from "../harness/site.ts";
 import { until } from "../harness/wait.ts";
 
 /** A server in a folder of its own that reloads. */
-async function reloading(runtime: RuntimeName, site: Site, args: string[], use: (server: Server) => Promise<void>) {
+async function reloading(
+  runtime: RuntimeName,
+  site: Site,
+  args: string[],
+  use: (server: Server) => Promise<void>,
+  app = "app.ts",
+) {
   const options = { cwd: site.directory };
-  const server = Server.spawn(runtime, "app.ts", ["--reload", "--no-access-log", ...args], options);
+  const server = Server.spawn(runtime, app, ["--reload", "--no-access-log", ...args], options);
   try {
     await use(server);
   } finally {
@@ -71,6 +78,18 @@ for (const runtime of RUNTIMES) {
       await gone(pid, "the process with the old code");
       await server.stop();
     });
+  });
+
+  const python = new Site();
+  test(`${runtime}: so is a Python application's first one`, { skip: missing() }, async () => {
+    python.write("main.py", "import time\nprint('waits', flush=True)\ntime.sleep(1000)\n");
+    const use = async (server: Server) => {
+      await server.sees(/waits/);
+      python.write("main.py", "async def app(scope, receive, send): pass\n");
+      await server.listening();
+      await server.stop();
+    };
+    await reloading(runtime, python, ["--python", PYTHON], use, "main:app");
   });
 
   const patterns = new Site();

@@ -1,10 +1,11 @@
 /** --reload, with workers that the test plays: requests that wait, failures that are shown, spare interpreters. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { WorkerPool } from "../../src/python/pool.ts";
 import * as wire from "../../src/python/wire.ts";
 import { until } from "../harness/wait.ts";
-import { drained, end, fail, putForward, send, start } from "./bench.ts";
-import { type FakeClient, turn } from "./fake.ts";
+import { drained, end, fail, optionsOf, putForward, runtime, send, start } from "./bench.ts";
+import { type FakeClient, fakeSpawn, turn } from "./fake.ts";
 
 function headersOf(client: FakeClient): Map<string, string> {
   const [begin] = client.sent;
@@ -37,6 +38,27 @@ test("to reload: requests wait for the new code, and what streams does not delay
   assert.equal(streaming.text, "begun and ended");
   await end(bench);
 });
+
+for (const order of ["roll", "reload"] as const) {
+  test(`${order}: a first start that does not end is begun anew`, async () => {
+    const { workers, spawn } = fakeSpawn();
+    const pool = new WorkerPool(runtime, {} as never, optionsOf(spawn, { reload: order === "reload" }));
+    const started = pool.start();
+    await turn();
+    void pool[order]();
+    await turn();
+    assert.deepEqual(
+      workers.map(({ killed }) => killed.length),
+      [1, 0],
+    );
+    // Its failure is that of outdated code.
+    workers[0].say(wire.FAILED, 0, 0, '{"message":"Outdated.","traceback":""}');
+    workers[0].exit(1);
+    workers[1].ready();
+    assert.notEqual(await started, undefined);
+    await end({ pool, workers, log: [] });
+  });
+}
 
 test("to reload: a stream of the old code is cut in the end", async () => {
   const bench = await start({ reload: true });

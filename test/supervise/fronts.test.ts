@@ -46,13 +46,18 @@ test("a front that dies holds up nothing", () => {
   assert.deepEqual(did(), ["roll 1", "roll 3"]);
 });
 
-test("another order meanwhile is carried out afterwards", () => {
-  const { fronts, did } = serving(1);
+test("another order meanwhile is told at once: the workers that are waited for may never start", () => {
+  const { fronts, did } = serving(1, 1);
   fronts.roll();
+  fronts.rolled(1, true);
   fronts.roll();
+  assert.deepEqual(did(), ["roll 1", "roll 2", "roll 2"]);
+  // It answers each.
+  fronts.rolled(2, true);
+  fronts.rolled(2, true);
   assert.deepEqual(did(), ["roll 1"]);
   fronts.rolled(1, true);
-  assert.deepEqual(did(), ["roll 1"]);
+  assert.deepEqual(did(), []);
 });
 
 test("one more and one less, where it is fairest", () => {
