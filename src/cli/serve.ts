@@ -90,13 +90,14 @@ export async function serveAlone(context: ServeContext): Promise<number> {
   return new Promise((resolve, reject) => {
     let stopping = false;
     let stopServer: (() => Promise<void>) | undefined;
+    let begun: WorkerPool | undefined;
     const stop = (why: string): void => {
       if (stopping) return;
       stopping = true;
       logger.info(why);
-      // Nothing is in flight before the server runs: there is nothing to wait for.
-      if (stopServer === undefined) resolve(0);
-      else stopServer().then(() => resolve(0), reject);
+      // Nothing is in flight before the server runs: only workers that are loading are to end.
+      const ended: Promise<unknown> = stopServer?.() ?? begun?.stop() ?? Promise.resolve();
+      ended.then(() => resolve(0), reject);
     };
     onStopSignals(
       runtime,
@@ -108,7 +109,10 @@ export async function serveAlone(context: ServeContext): Promise<number> {
     const run = async (): Promise<void> => {
       const operator = context.python === undefined ? undefined : await listenToOperator(context);
       // The first start may not end either before the code has changed.
-      const { app, options, pool } = await loadConfigured(context, undefined, (begun) => operator?.commands(begun));
+      const { app, options, pool } = await loadConfigured(context, undefined, (workers) => {
+        begun = workers;
+        operator?.commands(workers);
+      });
       const server = await startServer(app, options, serverParts(context));
       surviveStrayErrors(context);
       stopServer = () => {
@@ -151,12 +155,16 @@ async function awaitArrivals(address: SocketAddress, bind: Bind, { successor }: 
 /** Serves as a worker until the supervisor says stop, or is gone. */
 export function serveAsWorker(context: ServeContext, link: ParentLink): Promise<number> {
   const { runtime, config, logger } = context;
+  let begun: WorkerPool | undefined;
   return runWorker({
     runtime,
     logger,
     link,
+    abandon: async () => void (await begun?.stop()),
     start: async (bind, retire, workers) => {
-      const { app, options, pool } = await loadConfigured(context, workers);
+      const { app, options, pool } = await loadConfigured(context, workers, (pool) => {
+        begun = pool;
+      });
       const server = await startServer(app, { ...options, ...bind }, serverParts(context));
       surviveStrayErrors(context);
       if (config.command.maxRequests > 0 && pool === undefined) {

@@ -35,6 +35,8 @@ export interface WorkerDependencies {
    * @throws PlainError when it can't
    */
   start(bind: Bind, retire: () => void, workers: number | undefined): Promise<WorkerServer>;
+  /** Ends what `start` has begun, when it is to stop before that has ended. Never rejects. */
+  abandon?(): Promise<void>;
 }
 
 /** The failure as the supervisor's log shows it: one sentence for a user's mistake, a stack for anything else. */
@@ -43,7 +45,7 @@ export function failureText(error: unknown): string {
 }
 
 /** Runs until the supervisor says stop or is gone; resolves with the exit code. */
-export function runWorker({ runtime, logger, link, start }: WorkerDependencies): Promise<number> {
+export function runWorker({ runtime, logger, link, start, abandon }: WorkerDependencies): Promise<number> {
   const send = (message: FromWorker): boolean => link.send(message);
   return new Promise((resolve) => {
     let server: WorkerServer | undefined;
@@ -55,8 +57,8 @@ export function runWorker({ runtime, logger, link, start }: WorkerDependencies):
         return;
       }
       stopping = true;
-      // Nothing is in flight before the server runs: there is nothing to wait for.
-      if (server === undefined) resolve(0);
+      // Nothing is in flight before the server runs: only its own children are to end.
+      if (server === undefined) void (abandon?.() ?? Promise.resolve()).then(() => resolve(0));
       else void finish(server, handover);
     };
     const rolled = (done: boolean): void => void send({ type: "rolled", done });

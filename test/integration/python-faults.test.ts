@@ -1,7 +1,9 @@
 /** What may happen to Python workers, mostly under load: death, silence, work, garbage. Real processes, both runtimes. */
 import assert from "node:assert/strict";
+import { PYTHON } from "../harness/python.ts";
 import { RawClient } from "../harness/raw.ts";
 import { below, CONNECTIONS, check, TWO } from "../harness/scene.ts";
+import { Server } from "../harness/server.ts";
 import { gone, runs } from "../harness/site.ts";
 import { pause, until } from "../harness/wait.ts";
 
@@ -83,6 +85,15 @@ check("without --reload no traceback is shown to clients", [], async (scene) => 
   const response = await held;
   assert.equal(response.status, 200);
   assert.doesNotMatch(await response.text(), /SyntaxError/);
+});
+
+check("a front that is stopped while it starts ends its workers first", [], async (scene, runtime) => {
+  scene.write("import os, time\nprint('worker', os.getpid(), flush=True)\ntime.sleep(1000)\n");
+  const loading = Server.spawn(runtime, "main:app", ["--app-dir", scene.folder, "--python", PYTHON]);
+  const [, pid] = await loading.sees(/worker (\d+)/);
+  loading.signal("SIGTERM");
+  assert.deepEqual(await loading.ended(), { code: 0, signal: null });
+  assert.ok(!runs(Number(pid)));
 });
 
 check("when the front is killed, all its processes leave", [...TWO, "--reload"], async (scene) => {

@@ -23,7 +23,11 @@ class Bench {
   private tell: (message: unknown) => void = () => {};
   private readonly signals = new Map<SignalName, () => void>();
 
-  constructor(start: () => Promise<void> = async () => {}, stop: () => Promise<void> = async () => {}) {
+  constructor(
+    start: () => Promise<void> = async () => {},
+    stop: () => Promise<void> = async () => {},
+    abandon?: () => Promise<void>,
+  ) {
     this.exitCode = runWorker({
       runtime: {
         now: () => this.now,
@@ -42,6 +46,7 @@ class Bench {
           this.tell = listener;
         },
       },
+      abandon,
       start: async (bind, retire): Promise<WorkerServer> => {
         assert.deepEqual(bind, BIND);
         this.retire = retire;
@@ -186,4 +191,23 @@ test("messages of another version are left out", async () => {
   assert.equal(bench.stops, 0);
   bench.message({ type: "stop" });
   assert.equal(await bench.end(), 0);
+});
+
+test("stopped while it starts, it ends when what has begun is abandoned", async () => {
+  let ended = false;
+  let abandoned = (): void => {};
+  const abandon = () =>
+    new Promise<void>((resolve) => {
+      abandoned = resolve;
+    });
+  const bench = new Bench(() => new Promise(() => {}), undefined, abandon);
+  void bench.exitCode.then(() => {
+    ended = true;
+  });
+  await bench.started();
+  bench.message({ type: "stop" });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(ended, false);
+  abandoned();
+  assert.equal(await within(bench.exitCode, "the end"), 0);
 });
