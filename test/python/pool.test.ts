@@ -374,7 +374,7 @@ test("a server that stops: workers that ask for a successor get none, and serve 
   assert.equal(bench.workers.length, 3);
   bench.pool.replaceNone();
   await turn();
-  assert.deepEqual(bench.workers[2].killed, ["SIGKILL"], "its successor is not needed");
+  assert.deepEqual(bench.workers[2].killed, ["SIGTERM"], "its successor is not needed");
   bench.workers[1].say(wire.RETIRING, 0, 0);
   const clients = Array.from({ length: 6 }, () => send(bench.pool));
   await turn();
