@@ -57,7 +57,7 @@ export interface HttpScope {
   readonly scheme: string;
   /** The target's path, percent-decoded as UTF-8 (invalid sequences become U+FFFD). */
   readonly path: string;
-  /** The target's path as it arrived, without the query. */
+  /** The target's path as it arrived, without the query, behind `root_path`. */
   readonly raw_path: Uint8Array;
   /** What follows the `?`, as it arrived; empty when there is none. */
   readonly query_string: Uint8Array;
@@ -86,7 +86,7 @@ export interface WebSocketScope {
   readonly scheme: string;
   /** The target's path, percent-decoded as UTF-8 (invalid sequences become U+FFFD). */
   readonly path: string;
-  /** The target's path as it arrived, without the query. */
+  /** The target's path as it arrived, without the query, behind `root_path`. */
   readonly raw_path: Uint8Array;
   /** What follows the `?`, as it arrived; empty when there is none. */
   readonly query_string: Uint8Array;
