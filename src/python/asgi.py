@@ -8,7 +8,7 @@ front's; what it refuses comes back as REFUSED and is raised by the next `send`.
 from marshal import loads
 from time import perf_counter
 
-from . import unnamed, wire
+from . import undecodable, wire
 from .carried import Carried
 from .failures import ClientDisconnected, is_disconnect, log_error, shown
 
@@ -407,7 +407,7 @@ class HttpRequest(Carried):
         try:
             name = path.encode()
         except UnicodeEncodeError:
-            return await unnamed.send_file(path, self._send_body)
+            return await undecodable.send_file(path, self._send_body)
         self._credit = 0
         self._put_start(self._start, wire.MORE, b"")
         self._put(wire.PATHSEND, LAST | wire.MORE, name)

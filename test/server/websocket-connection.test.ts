@@ -1,9 +1,9 @@
 /** WebSockets on a fake socket: what waits for whom, and what is given back. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Application, ReceiveEvent, Send, SentHeader } from "../../src/asgi/types.ts";
+import type { Application, Send, SentHeader } from "../../src/asgi/types.ts";
 import { WEBSOCKET_CALL, type WebSocketCall } from "../../src/asgi/websocket-call.ts";
-import { type Client, settle, Wired, type WiredOptions } from "../harness/fake-socket.ts";
+import { settle, Wired, type WiredOptions } from "../harness/fake-socket.ts";
 import { latin1 } from "../harness/response.ts";
 import {
   BINARY,
@@ -15,58 +15,10 @@ import {
   PING,
   PONG,
   parseServerFrame,
-  type ServerFrame,
   TEXT,
   textOf,
 } from "../harness/websocket.ts";
-
-interface Opened {
-  readonly wired: Wired;
-  readonly client: Client;
-  readonly got: ReceiveEvent[];
-  /** Lets the application receive so many more events. */
-  take(count: number): Promise<void>;
-  readonly send: Send;
-  /** Frames sent behind the head. */
-  frames(): ServerFrame[];
-}
-
-async function open(options: WiredOptions = {}, early: Uint8Array = new Uint8Array()): Promise<Opened> {
-  const got: ReceiveEvent[] = [];
-  let sendNow!: Send;
-  let receiveNow!: () => Promise<ReceiveEvent>;
-  const app: Application = async (_scope, receive, send) => {
-    sendNow = send;
-    receiveNow = receive;
-    await receive();
-    await send({ type: "websocket.accept" });
-    await new Promise(() => {});
-  };
-  const wired = new Wired(app, options);
-  const client = wired.connect();
-  client.feed(new Uint8Array(Buffer.concat([Buffer.from(handshake("/")), early])));
-  await settle();
-  const headEnd = client.socket.text.indexOf("\r\n\r\n") + 4;
-  return {
-    wired,
-    client,
-    got,
-    send: sendNow,
-    async take(count) {
-      for (let i = 0; i < count; i++) got.push(await receiveNow());
-      await settle();
-    },
-    frames() {
-      const found: ServerFrame[] = [];
-      let bytes = client.socket.bytes.subarray(headEnd);
-      for (let next = parseServerFrame(bytes); next !== undefined; next = parseServerFrame(bytes)) {
-        found.push(next.frame);
-        bytes = bytes.subarray(next.end);
-      }
-      return found;
-    },
-  };
-}
+import { type Opened, openWired } from "../harness/wired-websocket.ts";
 
 const lent = ({ wired }: Opened) => wired.context.pool.lent;
 
@@ -77,7 +29,7 @@ for (const ownsChunks of [true, false]) {
   test(`websocket, ${kind}: frames with the handshake and cut anywhere are the same messages`, async () => {
     const messages = Buffer.concat([frame(TEXT, "one"), frame(BINARY, Uint8Array.of(1, 2)), frame(TEXT, "grüße")]);
     for (let cut = 0; cut <= messages.length; cut++) {
-      const opened = await open(given, messages.subarray(0, cut));
+      const opened = await openWired(given, messages.subarray(0, cut));
       opened.client.feed(new Uint8Array(messages.subarray(cut)));
       await opened.take(3);
       assert.deepEqual(opened.got, [
@@ -89,7 +41,7 @@ for (const ownsChunks of [true, false]) {
   });
 
   test(`websocket, ${kind}: an application that does not receive pauses its client, and goes on where it was`, async () => {
-    const opened = await open({ ...given, wsQueueMessages: 4 });
+    const opened = await openWired({ ...given, wsQueueMessages: 4 });
     const all = Buffer.concat(Array.from({ length: 20 }, (_, i) => frame(BINARY, Uint8Array.of(i))));
     opened.client.feed(all.subarray(0, 75), all.subarray(75, 100), all.subarray(100));
     assert.equal(opened.client.socket.paused, true);
@@ -103,7 +55,7 @@ for (const ownsChunks of [true, false]) {
 }
 
 test("websocket: a connection that rests holds no buffer", async () => {
-  const opened = await open();
+  const opened = await openWired();
   assert.equal(lent(opened), 0);
   opened.client.feed(frame(TEXT, "a"));
   await opened.send({ type: "websocket.send", text: "b" });
@@ -146,7 +98,7 @@ test("websocket: messages in pieces of several connections, which are lent the s
 });
 
 test("websocket: behind a handshake, and behind a message that comes after a silence, little is awaited", async () => {
-  const { wired, client } = await open();
+  const { wired, client } = await openWired();
   const { socket } = client;
   const said = () => {
     const { littles } = socket;
@@ -169,7 +121,7 @@ test("websocket: behind a handshake, and behind a message that comes after a sil
 });
 
 test("websocket: send waits for a slow reader, in order, and nothing enters a frame", async () => {
-  const opened = await open();
+  const opened = await openWired();
   const { socket } = opened.client;
   socket.take = (offered) => Math.min(offered, 1000);
   const large = new Uint8Array(300_000).fill(9);
@@ -228,7 +180,7 @@ test("websocket: what one client has not read yet is not overwritten by what ano
 });
 
 test("websocket: messages that nobody awaits gather nothing but themselves while others wait", async () => {
-  const opened = await open();
+  const opened = await openWired();
   opened.client.socket.take = () => 0;
   const say = (text: string) => opened.send({ type: "websocket.send", text });
   await say("first");
@@ -248,7 +200,7 @@ test("websocket: messages that nobody awaits gather nothing but themselves while
 });
 
 test("websocket: what waits for a client beyond the bound resets it", async () => {
-  const opened = await open({ wsSendQueueBytes: 100_000 });
+  const opened = await openWired({ wsSendQueueBytes: 100_000 });
   opened.client.socket.take = () => 0;
   const results = await Promise.allSettled(
     Array.from({ length: 10 }, () => opened.send({ type: "websocket.send", bytes: new Uint8Array(30_000) })),
@@ -261,7 +213,7 @@ test("websocket: what waits for a client beyond the bound resets it", async () =
 });
 
 test("websocket: nothing is accepted behind the close frame, and the messages before it are received", async () => {
-  const opened = await open();
+  const opened = await openWired();
   opened.client.feed(Buffer.concat([frame(TEXT, "before"), closeFrame(1000, "bye"), frame(TEXT, "after")]));
   await assert.rejects(opened.send({ type: "websocket.send", text: "late" }), { name: "ClientDisconnected" });
   await opened.take(3);
@@ -274,7 +226,7 @@ test("websocket: nothing is accepted behind the close frame, and the messages be
 });
 
 test("websocket: a client that is silent is pinged, then left; one that is not read is neither", async () => {
-  const opened = await open({ wsPingIntervalMs: 100, wsPingTimeoutMs: 50, wsQueueMessages: 1 });
+  const opened = await openWired({ wsPingIntervalMs: 100, wsPingTimeoutMs: 50, wsQueueMessages: 1 });
   opened.wired.pass(99);
   await settle();
   assert.equal(opened.frames().length, 0);
@@ -287,7 +239,7 @@ test("websocket: a client that is silent is pinged, then left; one that is not r
   assert.equal(opened.client.socket.ending, "reset");
   assert.equal(closeOf(opened.frames()[2]), "1011 ping timeout");
 
-  const deaf = await open({ wsPingIntervalMs: 100, wsPingTimeoutMs: 50, wsQueueMessages: 1 });
+  const deaf = await openWired({ wsPingIntervalMs: 100, wsPingTimeoutMs: 50, wsQueueMessages: 1 });
   deaf.client.feed(Buffer.concat([frame(TEXT, "1"), frame(TEXT, "2")]), frame(TEXT, "3"));
   assert.equal(deaf.client.socket.paused, true);
   deaf.wired.pass(1000);
@@ -296,7 +248,7 @@ test("websocket: a client that is silent is pinged, then left; one that is not r
 });
 
 test("websocket: a stop says 1012 to those who are connected, 503 to those who wait, and counts them", async () => {
-  const opened = await open();
+  const opened = await openWired();
   for (const connection of [...opened.wired.connections]) connection.stop();
   await settle();
   assert.equal(closeOf(opened.frames()[0]), "1012");
@@ -316,13 +268,13 @@ test("websocket: a stop says 1012 to those who are connected, 503 to those who w
 });
 
 test("websocket: the handshake is in the access log, once", async () => {
-  const opened = await open();
+  const opened = await openWired();
   opened.client.gone();
   assert.deepEqual(opened.wired.accessed, ["192.0.2.7 GET / 1.1 101"]);
 });
 
 test("websocket: many pings of one turn get sixteen pongs and the last one's", async () => {
-  const opened = await open();
+  const opened = await openWired();
   opened.client.feed(Buffer.concat(Array.from({ length: 100 }, (_, i) => frame(PING, `${i}`))));
   await settle();
   const pongs = opened.frames().map(textOf);

@@ -1,57 +1,10 @@
 /** WebSockets on a fake socket: how they end beside many others, silence behind a full socket, and what is counted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Application, Send, SendEvent } from "../../src/asgi/types.ts";
-import { type Client, settle, Wired, type WiredOptions } from "../harness/fake-socket.ts";
-import {
-  BINARY,
-  closeFrame,
-  closeOf,
-  frame,
-  handshake,
-  PING,
-  PONG,
-  parseServerFrame,
-  type ServerFrame,
-  TEXT,
-} from "../harness/websocket.ts";
-
-interface Opened {
-  readonly wired: Wired;
-  readonly client: Client;
-  readonly send: Send;
-  /** Frames sent behind the head. */
-  frames(): ServerFrame[];
-}
-
-async function open(options: WiredOptions = {}): Promise<Opened> {
-  let sendNow!: Send;
-  const app: Application = async (_scope, receive, send) => {
-    sendNow = send;
-    await receive();
-    await send({ type: "websocket.accept" });
-    await new Promise(() => {});
-  };
-  const wired = new Wired(app, options);
-  const client = wired.connect();
-  client.feed(handshake("/"));
-  await settle();
-  const headEnd = client.socket.text.indexOf("\r\n\r\n") + 4;
-  return {
-    wired,
-    client,
-    send: sendNow,
-    frames() {
-      const found: ServerFrame[] = [];
-      let bytes = client.socket.bytes.subarray(headEnd);
-      for (let next = parseServerFrame(bytes); next !== undefined; next = parseServerFrame(bytes)) {
-        found.push(next.frame);
-        bytes = bytes.subarray(next.end);
-      }
-      return found;
-    },
-  };
-}
+import type { Application, SendEvent } from "../../src/asgi/types.ts";
+import { settle, Wired } from "../harness/fake-socket.ts";
+import { BINARY, closeFrame, closeOf, frame, handshake, PING, PONG, TEXT } from "../harness/websocket.ts";
+import { type Opened, openWired } from "../harness/wired-websocket.ts";
 
 /** So many others are busy that nobody keeps a buffer. */
 function crowd({ wired }: Opened): void {
@@ -60,7 +13,7 @@ function crowd({ wired }: Opened): void {
 
 test("websocket: the close frame behind a violation is not followed by a reset, however many others are busy", async () => {
   for (const crowded of [false, true]) {
-    const opened = await open();
+    const opened = await openWired();
     if (crowded) crowd(opened);
     opened.client.feed(frame(BINARY, "not masked", { mask: null }));
     await settle();
@@ -74,7 +27,7 @@ test("websocket: the close frame behind a violation is not followed by a reset, 
 });
 
 test("websocket: a client that does not answer a close frame gets FIN, and is listened to a while", async () => {
-  const opened = await open({ wsCloseTimeoutMs: 10_000 });
+  const opened = await openWired({ wsCloseTimeoutMs: 10_000 });
   await opened.send({ type: "websocket.close", code: 4000 });
   await settle();
   opened.client.feed(frame(TEXT, "still talking"));
@@ -85,7 +38,7 @@ test("websocket: a client that does not answer a close frame gets FIN, and is li
 });
 
 test("websocket: behind both close frames the connection is closed at once", async () => {
-  const opened = await open();
+  const opened = await openWired();
   await opened.send({ type: "websocket.close", code: 4000 });
   await settle();
   opened.client.feed(closeFrame(4000));
@@ -93,7 +46,7 @@ test("websocket: behind both close frames the connection is closed at once", asy
 });
 
 test("websocket: who has been busy reading has its time to answer a ping behind that", async () => {
-  const opened = await open({ wsPingIntervalMs: 20_000, wsPingTimeoutMs: 20_000 });
+  const opened = await openWired({ wsPingIntervalMs: 20_000, wsPingTimeoutMs: 20_000 });
   const { socket } = opened.client;
   opened.wired.pass(20_000);
   await settle();
@@ -117,7 +70,7 @@ test("websocket: who has been busy reading has its time to answer a ping behind 
 });
 
 test("websocket: a client that has gone is found out although its application never receives", async () => {
-  const opened = await open({ wsPingIntervalMs: 100, wsPingTimeoutMs: 50, wsQueueMessages: 1 });
+  const opened = await openWired({ wsPingIntervalMs: 100, wsPingTimeoutMs: 50, wsQueueMessages: 1 });
   const { client, wired } = opened;
   client.feed(frame(TEXT, "1"), frame(TEXT, "2"), frame(TEXT, "3"));
   assert.equal(client.socket.paused, true);
